@@ -1,0 +1,68 @@
+# `make` alone lists what there is to do. Every target builds .venv first, from hashed pins.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.built
+# Rows of pgbench-like filler per unit; 1 is about 40 MB of database.
+SCALE ?= 1
+T ?= tests
+DRILLS := $(sort $(basename $(notdir $(wildcard drills/*.yaml))))
+export SCALE
+
+.PHONY: help gameday test test-component check fix bench verify system-deps clean lock $(addprefix drill-,$(DRILLS))
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-22s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@for d in $(DRILLS); do printf '  %-22s %s\n' "drill-$$d" "that one drill, in a fresh lab"; done
+
+$(STAMP): pyproject.toml requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "make: $(PYTHON) is missing or older than 3.11; install Python 3.11 or newer, or say make PYTHON=/path/to/python3" >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \
+	  echo "make: $(PYTHON) has no venv module; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	@test -x $(BIN)/python && $(BIN)/python -c '' 2>/dev/null || { rm -rf $(VENV); $(PYTHON) -m venv $(VENV); }
+	@echo "building .venv from requirements.lock (once, about 30 s) ..." >&2
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
+	@touch $@
+
+gameday: $(STAMP) ## the sample game day on the built-in systems: break, restore, measure, sign, verify
+	@$(BIN)/fireproof gameday drills/gamedays/quarterly.yaml
+
+$(addprefix drill-,$(DRILLS)): drill-%: $(STAMP)
+	@$(BIN)/fireproof run drills/$*.yaml --with-lab
+
+test: $(STAMP) ## the tests (T=path narrows)
+	@$(BIN)/python -m pytest $(T) -q
+
+test-component: $(STAMP) ## only the tests that start real servers
+	@$(BIN)/python -m pytest $(T) -q -m component
+
+check: $(STAMP) ## look: format, lint, types, drill files
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/fireproof check drills
+
+fix: $(STAMP) ## repair format and lint where a machine can
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+bench: $(STAMP) ## speed, beside the peers, as ratios
+	@$(BIN)/python tests/bench/bench.py
+
+verify: $(STAMP) ## check a bundle: make verify B=evidence/bundles/...
+	@test -n "$(B)" || { echo "make verify: say which bundle: make verify B=evidence/bundles/<year>/<month>/<run>" >&2; exit 2; }
+	@$(BIN)/fireproof verify $(B)
+
+system-deps: ## the Debian packages that some suites need (root); none yet
+	@echo "nothing needed yet: every component comes as a pinned wheel"
+
+lock: $(STAMP) ## pin again after a change of pyproject.toml
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --target .uv uv
+	@.uv/bin/uv pip compile --universal --generate-hashes --python-version 3.11 --extra run --extra lab --group dev --no-header --quiet pyproject.toml -o requirements.lock; rm -rf .uv
+
+clean: ## remove what make built; evidence stays
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist

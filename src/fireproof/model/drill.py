@@ -1,0 +1,154 @@
+"""A drill as its author wrote it: frozen, strict, units parsed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from fireproof.model.quantity import Duration, Rate
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$", max_length=63)]
+"""Lower-case words joined by hyphens."""
+ControlId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9.-]+:[A-Za-z0-9.()/_-]+$")]
+"""``framework:id``, for example ``nist-800-53:CP-9(1)``."""
+
+DEFAULT_STEP_TIMEOUT_NS = 60 * 10**9  # a step nobody thought about may not hold a drill for longer
+
+
+class Strict(BaseModel):
+    """Frozen, and a misspelt key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class StepParams(Strict):
+    """What every step, fault and check may carry; subclasses add a field named like the step.
+
+    ``{playbook: restore.yml, timeout: 5m}`` is the params object of the step ``playbook``.
+    """
+
+    timeout: Duration = DEFAULT_STEP_TIMEOUT_NS
+    title: str = ""
+    save: Name | None = None  # keeps the step's value; later steps say {saved.NAME}
+
+
+class FaultParams(StepParams):
+    """A fault carries its expiry: how long it may stand at the most."""
+
+    expires: Duration = 10 * 60 * 10**9
+
+
+class Use(Strict):
+    """One use of a step, fault or check: its kind and its validated parameters."""
+
+    kind: str
+    params: Mapping[str, Any]
+
+    def label(self) -> str:
+        """For people: the title, or the kind with its main argument."""
+        title = self.params.get("title")
+        main = self.params.get(self.kind)
+        if title:
+            return str(title)
+        return f"{self.kind} {main}" if isinstance(main, str) else self.kind
+
+
+class Good(Strict):
+    """What counts as a good answer; the time limit is part of it."""
+
+    status: int = Field(default=200, ge=100, le=599)
+    within: Duration | None = None
+    contains: str | None = None
+
+
+class HttpProbe(Strict):
+    """Asks on its own clock; a fresh connection each time."""
+
+    http: str
+    every: Duration = 20 * 10**6
+    timeout: Duration = 10**9
+    good: Good = Good()
+
+
+class CanaryProbe(Strict):
+    """Writes numbered records through the client's path; presence is read from the store.
+
+    ``query`` returns rows (key text, body text) of what is present in ``read_from``.
+    """
+
+    acknowledged_writes: str = Field(alias="acknowledged-writes")
+    rate: Rate = 50.0
+    timeout: Duration = 2 * 10**9
+    read_from: str = Field(alias="read-from")
+    query: str
+
+
+Probe = HttpProbe | CanaryProbe
+
+
+class RecoveryTime(Strict):
+    """RTO: ``clock`` says when it starts and what must hold at its end (docs: definitions)."""
+
+    rto: Duration
+    from_: Name = Field(alias="from")
+    hold: Duration = 5 * 10**9
+    clock: Literal["injection", "outage", "verified"] = "injection"
+    controls: tuple[ControlId, ...] = ()
+
+
+class DataLoss(Strict):
+    """RPO: age of the oldest lost acknowledged write, and (if given) how many may be lost."""
+
+    rpo: Duration
+    lost: int | None = Field(default=None, ge=0)
+    from_: Name = Field(alias="from")
+    controls: tuple[ControlId, ...] = ()
+
+
+class CheckObjective(Strict):
+    """These named checks all hold. At least one, each by the name its step gives it."""
+
+    checks: tuple[str, ...] = Field(min_length=1)
+    controls: tuple[ControlId, ...] = ()
+
+
+Objective = RecoveryTime | DataLoss | CheckObjective
+
+
+class Baseline(Strict):
+    """Time under observation before any harm, and what is prepared meanwhile."""
+
+    for_: Duration = Field(default=5 * 10**9, alias="for")
+    steps: tuple[Use, ...] = ()
+
+
+class AbortWhen(Strict):
+    """``PROBE.errors > N`` or ``PROBE.errors > N before fault``; watched all the time."""
+
+    when: Annotated[
+        str,
+        StringConstraints(pattern=r"^[a-z][a-z0-9-]*\.errors > \d+( before fault)?$"),
+    ]
+
+
+class Drill(Strict):
+    """One rehearsed recovery."""
+
+    drill: Name
+    title: str
+    owner: str
+    kind: Literal["tabletop", "component", "functional", "full-scale"]
+    cadence: Duration
+    components: tuple[Name, ...] = Field(min_length=1)
+    hypothesis: str
+    probes: Mapping[Name, Probe] = {}
+    objectives: Mapping[Name, Objective] = Field(min_length=1)
+    preflight: tuple[Use, ...] = ()
+    baseline: Baseline = Baseline()
+    fault: tuple[Use, ...] = Field(min_length=1)
+    recover: tuple[Use, ...] = ()
+    verify: tuple[Use, ...] = ()
+    refuse: tuple[Use, ...] = ()
+    abort: tuple[AbortWhen, ...] = ()

@@ -1,0 +1,24 @@
+"""Drill, environment and targets, frozen before the start."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from fireproof.model.drill import Drill, Strict
+from fireproof.model.environment import Environment
+
+PLAN_FORMAT = "fireproof-plan/v1"
+
+
+class Plan(Strict):
+    """What will be done to what, against which limits; its digest stands in the first record."""
+
+    format: str = PLAN_FORMAT
+    run: str
+    created_at: str
+    drill: Drill
+    drill_file: str
+    environment: Environment
+    procedures: Mapping[str, str]  # path relative to the project: sha256
+    tool: Mapping[str, str]  # fireproof version, git commit, dirtiness
+    parameters: Mapping[str, str] = {}

@@ -1,0 +1,31 @@
+"""Sample files: what probes wrote, one CSV row an observation, CLOCK_MONOTONIC nanoseconds.
+
+Their bytes are evidence, so the shapes below are part of the evidence format.
+"""
+
+from __future__ import annotations
+
+PROBE_HEADER = "due_ns,sent_ns,connected_ns,done_ns,status,outcome"
+"""One row an attempt. ``sent_ns`` is taken just before the connection is opened, ``done_ns`` just
+after the last byte or the failure; ``connected_ns`` is empty if it never connected; ``status`` is
+empty without an answer. Outcome: good, bad-status, bad-content, slow, timeout, refused, reset,
+error, not-sent. A not-sent row has only ``due_ns``: the in-flight cap was reached."""
+
+CANARY_HEADER = "event,seq,at_ns,detail"
+"""Two rows a write. ``intent``: about to be sent (detail = key). Then one of ``acked`` (2xx read to
+its end), ``refused`` (4xx; detail = status), ``unknown`` (timeout, reset, 5xx; detail = why).
+``not-sent``: the in-flight cap was reached. ``at_ns`` is just before sending for an intent, just
+after the answer for the others."""
+
+PRESENT_HEADER = "key,body_sha256,count"
+"""What the store held after recovery: one row a distinct key, the sha256 of its body, how many."""
+
+
+def canary_key(run: str, seq: int) -> str:
+    """Key of the canary write number ``seq`` (from 0) of a run."""
+    return f"{run}-{seq:08d}"
+
+
+def canary_body(run: str, seq: int) -> str:
+    """Payload text of that write; the judge recomputes it to tell corruption."""
+    return f"canary {run} {seq:08d}"

@@ -1,0 +1,167 @@
+"""Child processes on Linux: start them scrubbed, wait without losing them, end whole trees by pid.
+
+Stdlib only; shared by the guardian and by everything that starts an outside tool.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import select
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
+_KEPT = ("PATH", "LANG", "LC_ALL", "TZ", "TMPDIR", "SCALE", "POSTGRES")
+TICK_S = 0.25  # how often a waiting caller gets to beat
+
+
+def scrubbed(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Environment for a stranger: nothing of ours but the few names that are never secret."""
+    kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
+    kept.setdefault("PATH", "/usr/local/bin:/usr/bin:/bin")
+    return {"LC_ALL": "C.UTF-8"} | kept | dict(extra or {})
+
+
+def become_subreaper() -> None:
+    """Orphans below this process become its children, so that none escapes by double fork."""
+    if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER)")
+
+
+def die_with_parent(signum: int = signal.SIGKILL) -> None:
+    """Ask the kernel to end this process when its parent thread ends."""
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, int(signum), 0, 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessId:
+    """A pid with its start time, so that a reused pid is never mistaken for the old process."""
+
+    pid: int
+    start_ticks: int
+
+
+def identify(pid: int) -> ProcessId | None:
+    """Who has this pid now; None if nobody, or only a zombie."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace")
+    except OSError:
+        return None
+    fields = stat.rpartition(")")[2].split()
+    return None if fields[0] in "ZX" else ProcessId(pid, int(fields[19]))
+
+
+def is_alive(who: ProcessId) -> bool:
+    """Whether that very process still runs (stopped counts as running)."""
+    return identify(who.pid) == who
+
+
+def descendants(root: int) -> list[int]:
+    """Pids below ``root``, parents before children; ``root`` itself is not listed."""
+    children: dict[int, list[int]] = {}
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            with contextlib.suppress(OSError):
+                stat = Path(f"/proc/{entry}/stat").read_text("utf-8", "replace")
+                parent = int(stat.rpartition(")")[2].split()[1])
+                children.setdefault(parent, []).append(int(entry))
+    found: list[int] = []
+    todo = [root]
+    while todo:
+        below = children.get(todo.pop(0), [])
+        found += below
+        todo += below
+    return found
+
+
+def kill_tree(root: int, *, including_root: bool = True, timeout_s: float = 5.0) -> list[int]:
+    """SIGKILL everything below ``root`` until nothing is left; returns pids that would not die.
+
+    Stops first, then kills, so that nothing forks away between the look and the kill. Reaps what
+    are our own children.
+    """
+    give_up_at = time.monotonic() + timeout_s
+    while True:
+        victims = ([root] if including_root else []) + descendants(root)
+        victims = [pid for pid in victims if identify(pid) is not None]
+        if not victims or time.monotonic() > give_up_at:
+            return victims
+        for signum in (signal.SIGSTOP, signal.SIGKILL):
+            for pid in victims:
+                with contextlib.suppress(OSError):
+                    os.kill(pid, signum)
+        for pid in victims:
+            with contextlib.suppress(OSError):
+                os.waitpid(pid, os.WNOHANG)
+        time.sleep(0.002)
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a child came to its end."""
+
+    returncode: int  # negative: the signal that ended it
+    timed_out: bool
+    before_ns: int
+    after_ns: int
+
+
+def run_to_end(
+    argv: Sequence[str],
+    *,
+    deadline_ns: int,
+    stdout: IO[bytes] | int,
+    stderr: IO[bytes] | int,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    beat: Callable[[], None] = lambda: None,
+    pass_fds: Iterable[int] = (),
+) -> Ended:
+    """Run a command to its end or to the deadline; then its whole tree is killed.
+
+    Output goes straight to the given files, never through this process. ``env`` is the whole
+    environment (default: ``scrubbed()``). Raises OSError when it cannot be started.
+    """
+    before = time.monotonic_ns()
+    child = subprocess.Popen(
+        list(argv),
+        stdin=subprocess.DEVNULL,
+        stdout=stdout,
+        stderr=stderr,
+        env=dict(scrubbed() if env is None else env),
+        cwd=cwd,
+        start_new_session=True,
+        pass_fds=tuple(pass_fds),
+    )
+    timed_out = not wait_pid(child.pid, deadline_ns=deadline_ns, beat=beat)
+    # Also after a normal end: what it left in the background must not outlive the step.
+    kill_tree(child.pid, including_root=timed_out)
+    returncode = child.wait()
+    return Ended(returncode, timed_out, before, time.monotonic_ns())
+
+
+def wait_pid(pid: int, *, deadline_ns: int, beat: Callable[[], None] = lambda: None) -> bool:
+    """Wait until a child has ended (it stays to be reaped); False when the deadline came first."""
+    try:
+        pidfd = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    try:
+        poller = select.poll()
+        poller.register(pidfd, select.POLLIN)
+        while True:
+            beat()
+            left_ms = (deadline_ns - time.monotonic_ns()) / 1e6
+            if poller.poll(max(0.0, min(left_ms, TICK_S * 1000))):
+                return True
+            if left_ms <= 0:
+                return False
+    finally:
+        os.close(pidfd)
