@@ -63,15 +63,26 @@ def is_alive(who: ProcessId) -> bool:
     return identify(who.pid) == who
 
 
-def descendants(root: int) -> list[int]:
-    """Pids below ``root``, parents before children; ``root`` itself is not listed."""
-    children: dict[int, list[int]] = {}
+def _parents() -> dict[int, int]:
+    """Parent of every process there is now."""
+    found: dict[int, int] = {}
     for entry in os.listdir("/proc"):
         if entry.isdigit():
             with contextlib.suppress(OSError):
                 stat = Path(f"/proc/{entry}/stat").read_text("utf-8", "replace")
-                parent = int(stat.rpartition(")")[2].split()[1])
-                children.setdefault(parent, []).append(int(entry))
+                found[int(entry)] = int(stat.rpartition(")")[2].split()[1])
+    return found
+
+
+def _children(parent: int) -> list[int]:
+    return [pid for pid, above in _parents().items() if above == parent]
+
+
+def descendants(root: int) -> list[int]:
+    """Pids below ``root``, parents before children; ``root`` itself is not listed."""
+    children: dict[int, list[int]] = {}
+    for pid, parent in _parents().items():
+        children.setdefault(parent, []).append(pid)
     found: list[int] = []
     todo = [root]
     while todo:
@@ -130,6 +141,7 @@ def run_to_end(
     environment (default: ``scrubbed()``). Raises OSError when it cannot be started.
     """
     before = time.monotonic_ns()
+    ours = set(_children(os.getpid()))
     child = subprocess.Popen(
         list(argv),
         stdin=subprocess.DEVNULL,
@@ -141,9 +153,13 @@ def run_to_end(
         pass_fds=tuple(pass_fds),
     )
     timed_out = not wait_pid(child.pid, deadline_ns=deadline_ns, beat=beat)
-    # Also after a normal end: what it left in the background must not outlive the step.
-    kill_tree(child.pid, including_root=timed_out)
+    if timed_out:
+        kill_tree(child.pid)
     returncode = child.wait()
+    # What it left in the background must not outlive the step. Orphans come to us because the
+    # runner is a subreaper; elsewhere this finds nothing.
+    for orphan in set(_children(os.getpid())) - ours:
+        kill_tree(orphan)
     return Ended(returncode, timed_out, before, time.monotonic_ns())
 
 

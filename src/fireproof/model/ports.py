@@ -45,8 +45,7 @@ class StepContext:
     bag: Path  # bag root; files belong under bag/data
     outputs: str  # this step's own folder, relative to the bag: data/outputs/<phase>-<nn>-<kind>
     deadline_ns: int  # CLOCK_MONOTONIC; the step ends itself by then, with its whole process tree
-    saved: Mapping[str, str] = field(default_factory=dict)
-    values: Mapping[str, Any] = field(default_factory=dict)  # what earlier digests kept, by name
+    saved: Mapping[str, str] = field(default_factory=dict)  # values of earlier ``save:`` steps
     beat: Callable[[], None] = lambda: None  # call at least once a second while waiting
 
 
