@@ -99,18 +99,20 @@ def kill_tree(root: int, *, including_root: bool = True, timeout_s: float = 5.0)
     are our own children.
     """
     give_up_at = time.monotonic() + timeout_s
+    seen: set[int] = set()
     while True:
         victims = ([root] if including_root else []) + descendants(root)
         victims = [pid for pid in victims if identify(pid) is not None]
-        if not victims or time.monotonic() > give_up_at:
-            return victims
         for signum in (signal.SIGSTOP, signal.SIGKILL):
             for pid in victims:
                 with contextlib.suppress(OSError):
                     os.kill(pid, signum)
-        for pid in victims:
+        seen.update(victims)
+        for pid in seen:
             with contextlib.suppress(OSError):
                 os.waitpid(pid, os.WNOHANG)
+        if not victims or time.monotonic() > give_up_at:
+            return victims
         time.sleep(0.002)
 
 
@@ -156,6 +158,8 @@ def run_to_end(
     if timed_out:
         kill_tree(child.pid)
     returncode = child.wait()
+    if timed_out:
+        returncode = -signal.SIGKILL  # kill_tree reaped it, so Popen could not see the status
     # What it left in the background must not outlive the step. Orphans come to us because the
     # runner is a subreaper; elsewhere this finds nothing.
     for orphan in set(_children(os.getpid())) - ours:
