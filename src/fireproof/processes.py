@@ -154,7 +154,11 @@ def run_to_end(
         start_new_session=True,
         pass_fds=tuple(pass_fds),
     )
-    timed_out = not wait_pid(child.pid, deadline_ns=deadline_ns, beat=beat)
+    try:
+        timed_out = not wait_pid(child.pid, deadline_ns=deadline_ns, beat=beat)
+    except BaseException:  # an interrupt: the step ends here, and so does all it started
+        kill_tree(child.pid)
+        raise
     if timed_out:
         kill_tree(child.pid)
     returncode = child.wait()

@@ -1,0 +1,81 @@
+"""The command group: names are known at once, a command's code loads when it is called."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+from fireproof import __version__
+from fireproof.errors import DrillFileError, EvidenceError, FireproofError, UsageError
+from fireproof.model.verdict import ExitCode
+
+COMMANDS = {
+    "run": "run one drill: break, recover, measure, seal",
+    "gameday": "run the drills of a game day, in order",
+    "check": "look for mistakes in drill files; nothing runs",
+    "list": "the drills there are",
+    "plan": "show what a drill would do, frozen",
+    "schema": "JSON Schema of drill files, for editors",
+    "verify": "check a bundle and recompute every number in it",
+    "recover": "undo and seal runs whose runner died",
+    "show": "the result of a run or bundle, for people",
+    "lab": "the built-in systems that drills may break",
+}
+
+
+class LazyGroup(click.Group):
+    """Imports ``fireproof.cli.<command>_command`` only when that command is called."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        """In the order in which people need them."""
+        return list(COMMANDS)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        """The command's click object, by convention named ``command``."""
+        if name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"fireproof.cli.{name}_command")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        """Help without importing a single command."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="fireproof")
+def group() -> None:
+    """Fire drills, with proof: break real systems, measure recovery, sign what was seen."""
+
+
+def app() -> int:
+    """Run a command; every error on purpose becomes one text and one exit code."""
+    try:
+        code = group.main(standalone_mode=False, prog_name="fireproof")
+    except click.ClickException as error:
+        error.show()
+        return ExitCode.USAGE
+    except click.Abort:
+        print("fireproof: stopped", file=sys.stderr)
+        return 130
+    except DrillFileError as error:
+        from fireproof.drillfile import render
+
+        print(render(error.problems), file=sys.stderr)
+        return ExitCode.USAGE
+    except UsageError as error:
+        print(f"fireproof: {error}", file=sys.stderr)
+        return ExitCode.USAGE
+    except EvidenceError as error:
+        print(f"fireproof: {error}", file=sys.stderr)
+        return ExitCode.EVIDENCE
+    except FireproofError as error:
+        print(f"fireproof: {error}", file=sys.stderr)
+        return ExitCode.STOPPED_BEFORE_FAULT
+    except BrokenPipeError:
+        return 128 + 13
+    return code if isinstance(code, int) else 0

@@ -1,0 +1,64 @@
+"""The composition root: rooms that never import each other meet here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any, Protocol
+
+from fireproof.cli.recompute import judge_bag
+from fireproof.drillfile import Vocabulary, load_environment
+from fireproof.engine.services import SealedBundle, Services
+from fireproof.errors import EnvironmentRefusal, UsageError
+from fireproof.faults import load_faults
+from fireproof.model.environment import Environment
+from fireproof.model.ports import Observer
+from fireproof.steps import load_steps
+
+
+class Lab(Protocol):
+    """What the entry point group ``fireproof.labs`` provides."""
+
+    def up(self, *, scale: int, report: Callable[[str], None]) -> None: ...
+    def down(self, *, report: Callable[[str], None]) -> list[str]: ...
+    def status(self) -> Mapping[str, Any] | None: ...
+    def environment(self) -> dict[str, Any]: ...
+
+
+def load_lab(name: str) -> Lab:
+    """The lab of that name.
+
+    Raises:
+        EnvironmentRefusal: when no installed package provides it.
+    """
+    found = [point for point in entry_points(group="fireproof.labs") if point.name == name]
+    if not found:
+        raise EnvironmentRefusal(f"no lab {name!r} is installed; pip install 'fireproof[lab]'")
+    lab: Lab = found[0].load()()
+    return lab
+
+
+def load_any_environment(name: str) -> Environment:
+    """A lab by its name, or an environment file by its path or its name below environments/."""
+    if name.endswith((".yaml", ".yml")):
+        return load_environment(Path(name))
+    if any(point.name == name for point in entry_points(group="fireproof.labs")):
+        lab = load_lab(name)
+        if lab.status() is None:
+            raise EnvironmentRefusal(
+                f"lab {name!r} is not up; start it with: fireproof {name} up "
+                "(or give the run --with-lab)"
+            )
+        return Environment.model_validate(lab.environment())
+    path = Path("environments") / f"{name}.yaml"
+    if not path.exists():
+        raise UsageError(f"no environment {name!r}: neither a lab nor {path}")
+    return load_environment(path)
+
+
+def vocabulary() -> Vocabulary:
+    """Every step and fault a drill file may use."""
+    steps = {kind: step.params for kind, step in load_steps().items()}
+    faults = {kind: fault.params for kind, fault in load_faults().items()}
+    return Vocabulary(steps, faults, None)

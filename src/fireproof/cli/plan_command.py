@@ -1,0 +1,46 @@
+"""``fireproof plan``: what would be done, frozen; nothing runs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("drill", type=click.Path(path_type=Path))
+@click.option("-e", "--environment", default="lab", show_default=True, help="where it would run")
+@click.option("--json", "as_json", is_flag=True, help="the whole plan as JSON")
+def command(drill: Path, environment: str, as_json: bool) -> int:
+    """Show the plan of DRILL: phases, faults with their undo, objectives with their limits."""
+    from fireproof.cli.compose import load_any_environment, vocabulary
+    from fireproof.drillfile import load_drill
+    from fireproof.engine.planning import freeze
+    from fireproof.guard.folder import new_run_id
+    from fireproof.model.quantity import format_duration
+
+    loaded = load_drill(drill, vocabulary())
+    where = load_any_environment(environment)
+    plan = freeze(
+        loaded, where, run=new_run_id(), drill_file=drill, project=Path.cwd(), parameters={}
+    )
+    if as_json:
+        body = plan.model_dump(mode="json", by_alias=True)
+        print(json.dumps(body, indent=2, sort_keys=True))
+        return 0
+    print(f"{loaded.drill} on {where.environment} ({where.environment_class}): {loaded.title}")
+    print(f"hypothesis: {' '.join(loaded.hypothesis.split())}")
+    phases = [("preflight", loaded.preflight), ("baseline", loaded.baseline.steps)]
+    phases += [("fault", loaded.fault), ("recover", loaded.recover)]
+    phases += [("verify", loaded.verify), ("refuse", loaded.refuse)]
+    for phase, uses in phases:
+        for use in uses:
+            print(f"  {phase:<10} {use.label()}  (at most {use.params.get('timeout')})")
+    for name, objective in loaded.objectives.items():
+        body = objective.model_dump(mode="json", by_alias=True, exclude={"controls"})
+        limits = ", ".join(f"{key} {value}" for key, value in body.items() if value is not None)
+        print(f"  objective  {name}: {limits}")
+    print(f"  procedures {len(plan.procedures)} files, each with its digest")
+    print(f"  baseline   {format_duration(loaded.baseline.for_)}")
+    return 0

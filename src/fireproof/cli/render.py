@@ -1,0 +1,221 @@
+"""What a person or a program reads of a run: one event stream, three renderers."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any, Protocol, TextIO
+
+from fireproof.model.plan import Plan
+from fireproof.model.quantity import format_duration, format_seconds
+from fireproof.model.record import Record
+
+_MARK = {"met": "ok", "missed": "MISSED", "inconclusive": "UNKNOWN"}
+_COLOUR = {"met": "32", "passed": "32;1", "inconclusive": "33;1"}
+_PHASES = {
+    "preflight": "before anything is touched",
+    "baseline": "watching the healthy system",
+    "fault": "harm begins",
+    "recover": "bringing it back",
+    "verify": "is it really back?",
+    "refuse": "known-bad inputs must be refused",
+    "revert": "undoing what is left of the fault",
+}
+
+
+class Renderer(Protocol):
+    """Told of the plan, of each durable record, and of the result."""
+
+    def begin(self, plan: Plan) -> None: ...
+    def on_record(self, record: Record) -> None: ...
+    def finish(self, result: dict[str, Any]) -> None: ...
+
+
+def make_renderer(output: str) -> Renderer:
+    """The renderer of ``--json``, ``--quiet`` or neither."""
+    if output == "json":
+        return JsonLines(sys.stdout)
+    return Quiet() if output == "quiet" else Plain(sys.stderr)
+
+
+def colourful(stream: TextIO) -> bool:
+    """Colour only where somebody looks: a terminal that is not dumb, no NO_COLOR, no CI."""
+    asked_not = any(os.environ.get(name) for name in ("NO_COLOR", "CI"))
+    return stream.isatty() and os.environ.get("TERM") != "dumb" and not asked_not
+
+
+def shorten(text: str, width: int = 240) -> str:
+    """One line, not endless."""
+    line = " ".join(text.split())
+    return line if len(line) <= width else line[: width - 1] + "…"
+
+
+class Quiet:
+    """Nothing but the bundle's path on stdout."""
+
+    def begin(self, plan: Plan) -> None: ...
+
+    def on_record(self, record: Record) -> None: ...
+
+    def finish(self, result: dict[str, Any]) -> None:
+        if result["bundle"]:
+            print(_nearby(result["bundle"]))
+        else:
+            print(f"fireproof: not sealed: {result.get('unsealed')}", file=sys.stderr)
+
+
+class JsonLines:
+    """Each record as one JSON line, then the result as the last."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def begin(self, plan: Plan) -> None:
+        self._put({"event": "plan", "run": plan.run, "drill": plan.drill.drill})
+
+    def on_record(self, record: Record) -> None:
+        body = {"event": record.kind, "seq": record.seq, "at": record.at}
+        self._put(body | {"data": record.data})
+
+    def finish(self, result: dict[str, Any]) -> None:
+        self._put({"event": "result"} | result)
+
+    def _put(self, body: dict[str, Any]) -> None:
+        self._stream.write(json.dumps(body, sort_keys=True) + "\n")
+        self._stream.flush()
+
+
+class Plain:
+    """Lines for a log or a tired engineer; colour adds nothing that words do not say."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._colour = colourful(stream)
+        self._zero_ns: int | None = None
+
+    def begin(self, plan: Plan) -> None:
+        drill = plan.drill
+        self._put(f"{drill.drill} on {plan.environment.environment}: {drill.title}")
+        self._put(f"run {plan.run}")
+
+    def on_record(self, record: Record) -> None:
+        if self._zero_ns is None:
+            self._zero_ns = record.mono_ns
+        text = self._describe(record.kind, record.data)
+        if text is not None:
+            seconds = (record.mono_ns - self._zero_ns) / 1e9
+            self._put(f"{int(seconds // 60):02d}:{seconds % 60:04.1f}  {text}")
+
+    def _describe(self, kind: str, data: dict[str, Any]) -> str | None:
+        match kind:
+            case "phase":
+                return self._paint(f"{data['phase'].upper()}  {_PHASES[data['phase']]}", "1")
+            case "step-start" if data["timeout_ns"] >= 5 * 10**9:
+                return f"  {data['label']} …"
+            case "step-end":
+                took = format_seconds((data["after_ns"] - data["before_ns"]) / 1e9)
+                if data["ok"] is True:
+                    return f"  {self._verdict('met')} {data['label']}  {took}"
+                word = "missed" if data["ok"] is False else "inconclusive"
+                return f"  {self._verdict(word)} {data['label']}  {took}: {shorten(data['detail'])}"
+            case "check" if data["ok"] is not True:
+                word = "missed" if data["ok"] is False else "inconclusive"
+                seen = f"expected {shorten(data['expected'])}, observed {shorten(data['observed'])}"
+                return f"  {self._verdict(word)} check {data['name']}: {seen}"
+            case "injected":
+                return f"  broken: {shorten(data['detail'])}"
+            case "fault-failed":
+                return f"  {self._verdict('missed')} fault: {shorten(data['detail'])}"
+            case "recovered":
+                return f"  {'service is back' if data['ok'] else 'not back: ' + data['detail']}"
+            case "abort":
+                return self._paint(f"ABORT  {shorten(data['why'])}", "31;1")
+            case "reverted":
+                return f"  undone: {shorten(data['observed'])}"
+            case "revert-failed":
+                by_hand = f"; by hand: {data['command']}" if data["command"] else ""
+                return f"  {self._verdict('missed')} undo: {shorten(data['detail'])}{by_hand}"
+            case "residue" if data["clean"]:
+                return "  nothing of the fault is left"
+            case "residue":
+                return self._paint(f"  LEFT BEHIND: {'; '.join(data['found'])}", "31;1")
+        return None
+
+    def finish(self, result: dict[str, Any]) -> None:
+        judgement = result["judgement"]
+        word = judgement["outcome"].upper()
+        colour = _COLOUR.get(judgement["outcome"], "31;1")
+        self._put("")
+        self._put(f"{self._paint(word, colour)}  {judgement['reason']}")
+        self._put("")
+        for line in objective_lines(judgement):
+            self._put("  " + line)
+        for remark in result.get("remarks", ()):
+            self._put(f"  note: {remark}")
+        self._put("")
+        if result["bundle"]:
+            self._put(f"  bundle    {_nearby(result['bundle'])}")
+            self._put(f"  identity  sha256:{result['identity']}")
+            self._put(f"  check it  fireproof verify {_nearby(result['bundle'])}")
+            print(_nearby(result["bundle"]))
+        else:
+            self._put(f"  NOT SEALED: {result.get('unsealed')}")
+            self._put(f"  the records are in {result['folder']}; once the cause is gone:")
+            self._put(f"  fireproof recover {result['folder']}")
+        if result["exit_code"] == 4:
+            self._put(self._paint("  THE SYSTEM MAY STILL BE BROKEN; see the undo above", "31;1"))
+
+    def _verdict(self, verdict: str) -> str:
+        return self._paint(_MARK[verdict], _COLOUR.get(verdict, "31;1"))
+
+    def _paint(self, text: str, codes: str) -> str:
+        return f"\x1b[{codes}m{text}\x1b[0m" if self._colour else text
+
+    def _put(self, line: str) -> None:
+        self._stream.write(line + "\n")
+        self._stream.flush()
+
+
+def objective_lines(judgement: dict[str, Any]) -> list[str]:
+    """Name, measured interval, limit and verdict of every objective, in columns."""
+    rows = []
+    for objective in judgement["objectives"]:
+        measured = format_measure(objective["measured"][0]) if objective["measured"] else "-"
+        rows.append((objective["name"], measured, objective["limit"], objective["verdict"]))
+    if not rows:
+        return ["no objective was judged"]
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    return [
+        f"{name:<{widths[0]}}  {measured:<{widths[1]}}  limit {limit:<{widths[2]}}  "
+        f"{_MARK[verdict] if verdict != 'met' else 'met'}"
+        for name, measured, limit, verdict in rows
+    ]
+
+
+def format_measure(measure: dict[str, Any]) -> str:
+    """An interval for people; what could not be told says so."""
+    interval = measure["interval"]
+    if interval is None:
+        return "not measured"
+
+    def bound(text: str | None) -> str:
+        if text is None:
+            return "never"
+        return format_seconds(float(text)) if measure["unit"] == "s" else text
+
+    low, high = bound(interval["lo"]), bound(interval["hi"])
+    unit = "" if measure["unit"] == "s" else f" {measure['unit']}"
+    return f"{low}{unit}" if low == high else f"{low} to {high}{unit}"
+
+
+def limit_text(ns: int) -> str:
+    """A limit as the drill file writes it."""
+    return format_duration(ns)
+
+
+def _nearby(path: str) -> str:
+    """Relative to here when it is below here."""
+    absolute, here = Path(path), Path.cwd()
+    return str(absolute.relative_to(here)) if absolute.is_relative_to(here) else path

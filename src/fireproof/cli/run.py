@@ -1,0 +1,41 @@
+"""``fireproof run``: the guardian's side loads only the standard library."""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+
+from fireproof.cli.settings import RunSettings, parse_run
+
+
+def main(argv: list[str]) -> int | None:
+    """Exit code of the run; None when the call needs click to answer (help, usage errors)."""
+    settings = parse_run(argv)
+    if settings is None:
+        return None
+    if settings.with_lab:
+        from fireproof.cli.with_lab import run_with_lab
+
+        return run_with_lab([settings])
+    return guarded(settings)
+
+
+def guarded(settings: RunSettings) -> int:
+    """Fork the signer and the runner, and answer for their end."""
+    gc.disable()  # importing makes no garbage worth a collection
+    from fireproof.guard.folder import RunFolder, new_run_id
+    from fireproof.guard.guardian import supervise, sweep
+
+    evidence = settings.evidence.absolute()
+    sweep(evidence)
+    folder = RunFolder(evidence / "runs" / new_run_id())
+
+    def runner() -> int:
+        from fireproof.cli.runner import run
+
+        return run(settings, folder)
+
+    os.environ.setdefault("PYTHONUNBUFFERED", "1")
+    sys.stdout.flush()
+    return supervise(folder, runner)

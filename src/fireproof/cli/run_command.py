@@ -1,0 +1,42 @@
+"""``fireproof run`` for click: help and usage errors; the work is done in ``run.py``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from fireproof.cli.run import main
+from fireproof.cli.settings import RunSettings, default_evidence
+
+
+@click.command()
+@click.argument("drill", type=click.Path(path_type=Path))
+@click.option(
+    "-e",
+    "--environment",
+    default="lab",
+    show_default=True,
+    help="name below environments/, a file, or 'lab' for the built-in systems",
+)
+@click.option(
+    "--evidence", type=click.Path(path_type=Path), help="folder for runs, bundles and keys"
+)
+@click.option("--json", "output", flag_value="json", help="records and result as JSON lines")
+@click.option("--quiet", "output", flag_value="quiet", help="only the bundle's path")
+@click.option("--with-lab", is_flag=True, help="start the built-in systems first, stop them after")
+def command(
+    drill: Path, environment: str, evidence: Path | None, output: str | None, with_lab: bool
+) -> int:
+    """Run one drill and seal what was seen.
+
+    \b
+    exit codes: 0 every objective met   1 missed    2 bad call or drill file
+                3 stopped before harm   4 undo failed   5 not sealed
+                6 inconclusive          7 aborted, undone   128+n signal n, undone
+    """  # noqa: D301
+    settings = RunSettings(
+        drill, environment, evidence or default_evidence(), output or "plain", with_lab
+    )
+    argv = settings.to_argv()[1:] + (["--with-lab"] if with_lab else [])
+    return main(argv) or 0

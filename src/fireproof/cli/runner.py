@@ -1,0 +1,75 @@
+"""The runner's side of ``fireproof run``: load, freeze, run, say what came of it."""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+from fireproof.cli.compose import load_any_environment, make_services, vocabulary
+from fireproof.cli.render import make_renderer
+from fireproof.cli.settings import RunSettings
+from fireproof.drillfile import load_drill, render
+from fireproof.engine.planning import freeze
+from fireproof.engine.start import start
+from fireproof.errors import DrillFileError, EvidenceError, FireproofError, UsageError
+from fireproof.evidence.canonical import canonical
+from fireproof.guard.folder import RunFolder
+from fireproof.guard.interrupt import Interrupted, Interrupts
+from fireproof.model.verdict import ExitCode
+
+RECORDED_PARAMETERS = ("SCALE", "POSTGRES")
+
+
+def run(settings: RunSettings, folder: RunFolder) -> int:
+    """Exit code of one run, in the forked runner."""
+    interrupts = Interrupts()
+    interrupts.install()
+    renderer = make_renderer(settings.output)
+    try:
+        result = _run(settings, folder, interrupts, renderer)
+    except DrillFileError as error:
+        print(render(error.problems), file=sys.stderr)
+        return ExitCode.USAGE
+    except UsageError as error:
+        print(f"fireproof: {error}", file=sys.stderr)
+        return ExitCode.USAGE
+    except Interrupted as stop:
+        print(f"fireproof: {stop.why}; nothing was run", file=sys.stderr)
+        return 128 + stop.signum if stop.signum else ExitCode.STOPPED_BEFORE_FAULT
+    except (FireproofError, EvidenceError) as error:
+        print(f"fireproof: {error}\nnothing was run.", file=sys.stderr)
+        return ExitCode.STOPPED_BEFORE_FAULT
+    except Exception:
+        traceback.print_exc()
+        return ExitCode.INTERNAL
+    renderer.finish(result)
+    return int(result["exit_code"])
+
+
+def _run(
+    settings: RunSettings, folder: RunFolder, interrupts: Interrupts, renderer: Any
+) -> dict[str, Any]:
+    with interrupts.armed():
+        words = vocabulary()
+        drill = load_drill(settings.drill, words)
+        environment = load_any_environment(settings.environment)
+        project = Path.cwd()
+        plan = freeze(
+            drill,
+            environment,
+            run=folder.run,
+            drill_file=settings.drill,
+            project=project,
+            parameters={n: os.environ[n] for n in RECORDED_PARAMETERS if n in os.environ},
+        )
+    services = make_services(folder.evidence, renderer.on_record)
+    gc.freeze()
+    gc.enable()
+    renderer.begin(plan)
+    return start(
+        plan, canonical(plan.model_dump(mode="json", by_alias=True)), folder, services, interrupts
+    )

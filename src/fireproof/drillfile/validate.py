@@ -1,0 +1,258 @@
+"""A node against a model: pydantic decides, this file says it in our words and at its place."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from fireproof.drillfile.findings import At, Findings, Path
+from fireproof.drillfile.tree import Broken, Items, Node, Scalar, Table, plain
+from fireproof.drillfile.words import closest, either, got, suggestion
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def validate(
+    model: type[M],
+    node: Node,
+    path: Path,
+    findings: Findings,
+    *,
+    instead: Mapping[str, Any] | None = None,
+) -> M | None:
+    """The model's instance, or None with everything wrong added to the findings.
+
+    Args:
+        model: what the node should be.
+        node: what stands in the file.
+        path: where the node is, from the top of the file.
+        findings: receives the problems.
+        instead: data for keys that the caller validates by itself.
+    """
+    if not isinstance(node, Table):
+        if not isinstance(node, Broken):
+            findings.add(node.at, path, f"expected a mapping, got {got(node)}")
+        return None
+    data = plain(node) | dict(instead or {})
+    try:
+        # JSON input, because strict Python input would refuse lists for tuples; strict, because
+        # a quoted "5" is text and true is not a number.
+        return model.model_validate_json(json.dumps(data), strict=True)
+    except ValidationError as err:
+        details = err.errors(include_url=False, include_input=False)
+        _Rewriter(model, node, path, findings).add(details)
+    except Exception as err:  # a plug-in's own validator fell over: its text is all there is
+        findings.add(node.at, path, f"could not be understood: {err or type(err).__name__}")
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where an error belongs."""
+
+    path: Path
+    at: At
+    node: Node
+    key_at: At
+    union: Path | None  # path of the value that may be one of several things
+
+
+class _Rewriter:
+    def __init__(self, model: type[BaseModel], root: Table, path: Path, into: Findings) -> None:
+        self._model, self._root, self._path, self._into = model, root, path, into
+
+    def add(self, details: Iterable[ErrorDetails]) -> None:
+        placed = [(self._place(error["loc"]), error) for error in details]
+        placed = [(place, error) for place, error in placed if not isinstance(place.node, Broken)]
+        meant = self._unknown_keys(placed)
+        deepest: dict[Path, int] = {}
+        for place, _ in placed:
+            if place.union is not None:
+                depth = max(deepest.get(place.union, 0), len(place.path))
+                deepest[place.union] = depth
+        alternatives: dict[Path, list[tuple[_Place, ErrorDetails]]] = {}
+        for place, error in placed:
+            if error["type"] == "missing":
+                self._missing(place, str(error["loc"][-1]), meant)
+            elif error["type"] == "extra_forbidden":
+                continue
+            elif place.union is None or len(place.path) == deepest[place.union]:
+                alternatives.setdefault(place.path, []).append((place, error))
+        for errors in alternatives.values():
+            self._say(errors)
+
+    def _place(self, loc: tuple[int | str, ...]) -> _Place:
+        node: Node = self._root
+        key_at, path, union = node.at, self._path, None
+        for part in loc:
+            if isinstance(node, Table) and str(part) in node.entries:
+                entry = node.entries[str(part)]
+                node, key_at = entry.node, entry.key_at
+            elif isinstance(node, Items) and isinstance(part, int) and part < len(node.nodes):
+                node = node.nodes[part]
+                key_at = node.at
+            elif part == "[key]":
+                return _Place(path, key_at, Scalar(key_at, path[-1], str(path[-1])), key_at, None)
+            else:
+                union = path  # a name pydantic gives to one alternative, or a missing key
+                continue
+            path = (*path, part)
+        at = key_at if isinstance(node, Scalar) and not node.text else node.at
+        return _Place(path, at, node, key_at, union)
+
+    def _unknown_keys(self, placed: list[tuple[_Place, ErrorDetails]]) -> set[tuple[Path, str]]:
+        """Report keys nobody knows; returns the keys that were probably meant."""
+        meant: set[tuple[Path, str]] = set()
+        for place, error in placed:
+            if error["type"] == "extra_forbidden":
+                key, above = str(place.path[-1]), place.path[:-1]
+                known = keys_at(self._model, error["loc"][:-1])
+                unused = known - set(self._table(above).entries)
+                text = f"unknown key {key!r}{suggestion(key, unused or known)}"
+                self._into.add(place.key_at, above, text)
+                match = closest(key, unused)
+                if match is not None:
+                    meant.add((above, match))
+        return meant
+
+    def _table(self, path: Path) -> Table:
+        node: Node = self._root
+        for part in path[len(self._path) :]:
+            if isinstance(node, Table):
+                node = node.entries[str(part)].node
+            elif isinstance(node, Items) and isinstance(part, int):
+                node = node.nodes[part]
+        return node if isinstance(node, Table) else Table(node.at, {})
+
+    def _missing(self, place: _Place, key: str, meant: set[tuple[Path, str]]) -> None:
+        if (place.path, key) not in meant:  # else the misspelt key says it all
+            self._into.add(place.node.at, place.path, f"{key!r} is missing")
+
+    def _say(self, errors: list[tuple[_Place, ErrorDetails]]) -> None:
+        place = errors[0][0]
+        came = got(place.node)
+        expected = [_expected(error) for _, error in errors]
+        if all(phrase is not None for phrase in expected):
+            text = f"expected {either(filter(None, expected))}, got {came}"
+            text += _cure(place.node, errors[0][1])
+        else:
+            text = next(_own_text(error) for _, error in errors if _expected(error) is None)
+        self._into.add(place.at, place.path, text)
+
+
+def keys_at(model: object, loc: Iterable[int | str]) -> set[str]:
+    """Keys that a model takes at a place below itself."""
+    first, *rest = [*loc, None]
+    if isinstance(model, type) and issubclass(model, BaseModel):
+        named = {field.alias or name: field for name, field in model.model_fields.items()}
+        if first is None:
+            return set(named)
+        return keys_at(named[str(first)].annotation, rest[:-1]) if first in named else set()
+    if first is None or get_args(model):
+        below = [*loc]
+        step = below if _is_choice(model) else below[1:]
+        found = [keys_at(argument, step) for argument in get_args(model)]
+        return set().union(*found)
+    return set()
+
+
+def _is_choice(annotation: object) -> bool:
+    """Whether an annotation only wraps or lists types, without being a container itself."""
+    origin = getattr(annotation, "__origin__", None)
+    return not (isinstance(origin, type) and issubclass(origin, (tuple, list, Mapping)))
+
+
+_Context = Mapping[str, Any]
+
+
+def _at_least(least: object, context: _Context) -> str:
+    return f"at least {least}" + (" entry" if least == 1 and "actual_length" in context else "")
+
+
+_PATTERNS = {  # the start of a pattern in the model: what it asks for
+    r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$": "lower-case words joined by hyphens, such as ledger-db",
+    r"^[a-z0-9.-]+:": "a control such as soc2:A1.3",
+    r"^[a-z][a-z0-9-]*\.errors": "'PROBE.errors > 0' or 'PROBE.errors > 0 before fault'",
+}
+_EXPECTED: dict[str, Callable[[_Context], str]] = {
+    "string_type": lambda _: "text",
+    "int_type": lambda _: "a whole number",
+    "int_parsing": lambda _: "a whole number",
+    "int_from_float": lambda _: "a whole number",
+    "float_type": lambda _: "a number",
+    "finite_number": lambda _: "a finite number",
+    "bool_type": lambda _: "true or false",
+    "none_required": lambda _: "nothing",
+    "list_type": lambda _: "a list",
+    "tuple_type": lambda _: "a list",
+    "set_type": lambda _: "a list",
+    "frozen_set_type": lambda _: "a list",
+    "dict_type": lambda _: "a mapping",
+    "mapping_type": lambda _: "a mapping",
+    "model_type": lambda _: "a mapping",
+    "path_type": lambda _: "a path",
+    "literal_error": lambda context: _literals(str(context["expected"])),
+    "enum": lambda context: _literals(str(context["expected"])),
+    "too_short": lambda context: _at_least(context["min_length"], context),
+    "too_long": lambda context: f"at most {context['max_length']} entries",
+    "string_too_short": lambda context: f"at least {context['min_length']} characters",
+    "string_too_long": lambda context: f"at most {context['max_length']} characters",
+    "greater_than": lambda context: f"more than {context['gt']}",
+    "greater_than_equal": lambda context: f"at least {context['ge']}",
+    "less_than": lambda context: f"less than {context['lt']}",
+    "less_than_equal": lambda context: f"at most {context['le']}",
+    "string_pattern_mismatch": lambda context: _pattern(str(context["pattern"])),
+}
+
+
+def _literals(listed: str) -> str:
+    """Pydantic's ``'a', 'b' or 'c'`` without its quotes."""
+    return listed.replace("'", "")
+
+
+def _pattern(pattern: str) -> str:
+    for start, meaning in _PATTERNS.items():
+        if pattern.startswith(start):
+            return meaning
+    return f"text like {pattern}"
+
+
+def _expected(error: ErrorDetails) -> str | None:
+    """What should stand there, or None when the error has its own wording."""
+    known = _EXPECTED.get(error["type"])
+    return known(error.get("ctx", {})) if known else None
+
+
+def _own_text(error: ErrorDetails) -> str:
+    cause = error.get("ctx", {}).get("error")
+    text = str(cause) if cause else error["msg"].replace("Input should be", "expected")
+    return text[:1].lower() + text[1:].rstrip(".")
+
+
+_REFERENCE = re.compile(r"[a-z][a-z0-9-]*\.[a-z0-9_-]+")
+
+
+def _cure(node: Node, error: ErrorDetails) -> str:
+    """The next move, where it is plain."""
+    kind = error["type"]
+    if kind == "string_type" and isinstance(node, Scalar) and node.value is not None:
+        return "; put it in quotes"
+    if kind == "string_type" and isinstance(node, Table) and len(node.entries) == 1:
+        key = next(iter(node.entries))
+        return f'; write "{{{key}}}" with its quotes' if _REFERENCE.fullmatch(key) else ""
+    if not isinstance(node, Scalar) or not isinstance(node.value, str):
+        return ""
+    if kind in ("literal_error", "enum"):
+        words = re.findall(r"'([^']*)'", str(error["ctx"]["expected"]))
+        match = closest(node.value, words)
+        return f"; did you mean {match!r}?" if match else ""
+    if kind == "string_pattern_mismatch" and _expected(error) == next(iter(_PATTERNS.values())):
+        name = re.sub(r"[^a-z0-9]+", "-", node.value.lower()).strip("-")
+        return f"; did you mean {name!r}?" if re.match(r"[a-z]", name) else ""
+    return ""

@@ -1,0 +1,22 @@
+"""What a drill may say: the steps, faults and controls that the command line knows of."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable, Mapping
+from dataclasses import dataclass
+
+from fireproof.model.drill import FaultParams, StepParams
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """Each kind with the model of its parameters; ``controls`` None: any well-formed id."""
+
+    steps: Mapping[str, type[StepParams]]
+    faults: Mapping[str, type[FaultParams]]
+    controls: Container[str] | None = None
+
+    def control_ids(self) -> list[str]:
+        """Every known control, as far as they can be listed."""
+        known = self.controls
+        return sorted(str(control) for control in known) if isinstance(known, Iterable) else []

@@ -1,0 +1,142 @@
+"""Drill and environment frozen into a plan, with a digest of every procedure it will run."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from fireproof import __version__
+from fireproof.clock import utc_label
+from fireproof.errors import EnvironmentRefusal
+from fireproof.model.drill import CanaryProbe, Drill, Use
+from fireproof.model.environment import Environment, references
+from fireproof.model.plan import Plan
+
+MAX_PROCEDURE_FILES = 2000  # a drill that points at a whole home directory is a mistake
+
+
+def freeze(
+    drill: Drill,
+    environment: Environment,
+    *,
+    run: str,
+    drill_file: Path,
+    project: Path,
+    parameters: Mapping[str, str],
+) -> Plan:
+    """The plan of one run.
+
+    Raises:
+        EnvironmentRefusal: when the environment lacks something that the drill refers to.
+    """
+    check_references(drill, environment)
+    return Plan(
+        run=run,
+        created_at=utc_label(),
+        drill=drill,
+        drill_file=_relative(drill_file, project),
+        environment=environment,
+        procedures=dict(sorted(procedures(drill, drill_file, project))),
+        tool=tool_record(project),
+        parameters=dict(parameters),
+    )
+
+
+def check_references(drill: Drill, environment: Environment) -> None:
+    """Every component the drill names exists, and every ``{component.key}`` has a value."""
+    problems = []
+    named = list(drill.components)
+    named += [p.read_from for p in drill.probes.values() if isinstance(p, CanaryProbe)]
+    for name in dict.fromkeys(named):
+        if name not in environment.components:
+            problems.append(f"environment {environment.environment!r} has no component {name!r}")
+    for text in dict.fromkeys(_texts(drill.model_dump(mode="json", by_alias=True))):
+        for owner, key in references(text):
+            if owner == "saved":
+                continue
+            component = environment.components.get(owner)
+            if component is None or component.get(key) is None:
+                problems.append(f"nothing to put in place of '{{{owner}.{key}}}'")
+    if problems:
+        raise EnvironmentRefusal("\n".join(dict.fromkeys(problems)))
+
+
+def uses(drill: Drill) -> Iterator[Use]:
+    """Every step, fault and check of a drill, in the order of the phases."""
+    yield from drill.preflight
+    yield from drill.baseline.steps
+    yield from drill.fault
+    yield from drill.recover
+    yield from drill.verify
+    yield from drill.refuse
+
+
+def procedures(drill: Drill, drill_file: Path, project: Path) -> Iterator[tuple[str, str]]:
+    """(path, sha256) of the drill file and of every file that its steps name or keep beside it."""
+    wanted = {drill_file.resolve()}
+    for use in uses(drill):
+        for text in _texts(use.params):
+            if text and len(text) < 1024 and "\n" not in text:
+                wanted.update(_procedure(project / text, project.resolve()))
+    if len(wanted) > MAX_PROCEDURE_FILES:
+        raise EnvironmentRefusal(
+            f"the drill's procedures are {len(wanted)} files; expected at most "
+            f"{MAX_PROCEDURE_FILES}: put them in a folder of their own"
+        )
+    for path in wanted:
+        yield _relative(path, project), hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _procedure(path: Path, project: Path) -> Iterable[Path]:
+    """The files behind one name in a drill; a playbook calls scripts that lie beside it."""
+    if not path.exists() or not path.resolve().is_relative_to(project):
+        return ()
+    path = path.resolve()
+    if path == project or path.parent == project:
+        return (path,) if path.is_file() else ()
+    return _files(path if path.is_dir() else path.parent)
+
+
+def tool_record(project: Path) -> dict[str, str]:
+    """Version of this tool, and the commit of the project that holds the drill."""
+
+    def git(*argv: str) -> str | None:
+        try:
+            done = subprocess.run(
+                ["git", "-C", str(project), *argv], capture_output=True, text=True, timeout=10
+            )
+        except (OSError, subprocess.TimeoutExpired):
+            return None
+        return done.stdout.strip() if done.returncode == 0 else None
+
+    commit, changes = git("rev-parse", "HEAD"), git("status", "--porcelain")
+    dirty = "unknown" if changes is None else "yes" if changes else "no"
+    return {"fireproof": __version__, "commit": commit or "unknown", "dirty": dirty}
+
+
+def _files(folder: Path) -> Iterable[Path]:
+    return (
+        path
+        for path in folder.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts and ".git" not in path.parts
+    )
+
+
+def _relative(path: Path, project: Path) -> str:
+    resolved = path.resolve()
+    base = project.resolve()
+    return str(resolved.relative_to(base)) if resolved.is_relative_to(base) else resolved.name
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from _texts(item)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _texts(item)

@@ -1,0 +1,80 @@
+"""Takes faults back, newest first, and asks afterwards whether anything is left."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from fireproof.clock import clock_pair, monotonic_ns
+from fireproof.errors import FireproofError
+from fireproof.model.ports import Fault
+from fireproof.model.record import Record
+
+ATTEMPTS = 3
+UNDO_TIMEOUT_NS = 120 * 10**9
+
+Note = Callable[..., object]
+"""Appends to the journal; never raises here: an undo matters more than its record."""
+
+
+def standing(records: Sequence[Record]) -> list[Record]:
+    """Intents without a ``reverted``, newest first."""
+    back = {record.data["fault"] for record in records if record.kind == "reverted"}
+    intents = [record for record in records if record.kind == "intent"]
+    return [record for record in reversed(intents) if record.data["fault"] not in back]
+
+
+def revert_all(
+    records: Sequence[Record], faults: Mapping[str, Fault], note: Note, *, recovered: bool
+) -> bool:
+    """Undo every standing fault; True when a look afterwards found none of them."""
+    clean = True
+    for intent in standing(list(records)):
+        clean &= _revert(intent.data, faults, note, recovered=recovered)
+    return clean
+
+
+def _revert(
+    data: dict[str, Any], faults: Mapping[str, Fault], note: Note, *, recovered: bool
+) -> bool:
+    number, undo = data["fault"], data["undo"]
+    fault = faults.get(data["kind"])
+    for attempt in range(1, ATTEMPTS + 1):
+        note("revert-begin", fault=number, attempt=attempt)
+        command = ""
+        try:
+            if fault is None:
+                raise FireproofError(f"no fault of kind {data['kind']!r} is installed")
+            command = fault.by_hand(undo)
+            deadline_ns = monotonic_ns() + UNDO_TIMEOUT_NS
+            observed = fault.undo(undo, recovered=recovered, deadline_ns=deadline_ns)
+            left = fault.present(undo, recovered=recovered)
+        except Exception as error:
+            left = f"{type(error).__name__}: {error}"
+        if left is None:
+            note("reverted", fault=number, noop=recovered, observed=observed)
+            return True
+        note("revert-failed", fault=number, attempt=attempt, detail=left, command=command)
+    return False
+
+
+def look_for_residue(
+    records: Sequence[Record],
+    faults: Mapping[str, Fault],
+    note: Note,
+    *,
+    recovered: bool,
+    strays: Sequence[str],
+) -> bool:
+    """Look once more at every fault and every process of the run; record what is left."""
+    found = list(strays)
+    for intent in (record.data for record in records if record.kind == "intent"):
+        fault = faults.get(intent["kind"])
+        try:
+            left = fault.present(intent["undo"], recovered=recovered) if fault else "unknown fault"
+        except Exception as error:
+            left = f"could not be told: {type(error).__name__}: {error}"
+        if left is not None:
+            found.append(f"{intent['label']}: {left}")
+    note("residue", clean=not found, found=found, clocks=clock_pair())
+    return not found

@@ -1,0 +1,325 @@
+"""One run of a drill: the phases, in order, each act recorded before and after."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from fireproof.clock import clock_pair, monotonic_ns
+from fireproof.engine.cleanup import Cleanup
+from fireproof.engine.observation import load1, machine
+from fireproof.engine.services import Services
+from fireproof.engine.stage import Stage
+from fireproof.errors import FireproofError, JournalError
+from fireproof.guard.folder import RunFolder
+from fireproof.guard.interrupt import Interrupted, Interrupts
+from fireproof.journal import JournalWriter
+from fireproof.model.drill import CanaryProbe, HttpProbe, RecoveryTime, Use
+from fireproof.model.environment import resolve
+from fireproof.model.plan import Plan
+from fireproof.model.ports import RunningProbe
+
+_TICK_S = 0.1
+_WATCH_S = 0.2  # abort conditions are looked at this often
+_PROBE_START_S = 5.0
+_CONDITION = re.compile(r"([a-z0-9-]+)\.errors > (\d+)( before fault)?")
+
+
+class Halt(FireproofError):
+    """The run cannot go on; becomes an abort record."""
+
+
+class Run:
+    """Runs a frozen plan. The journal and the run's lock are the caller's."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        folder: RunFolder,
+        journal: JournalWriter,
+        services: Services,
+        interrupts: Interrupts,
+    ) -> None:
+        self._plan = plan
+        self._drill = plan.drill
+        self._folder = folder
+        self._journal = journal
+        self._services = services
+        self._interrupts = interrupts
+        self._probes: dict[str, RunningProbe] = {}
+        self._running: list[str] = []
+        self._phase = "open"
+        self._over = threading.Event()
+        self._stage = Stage(plan, folder, services, self._note, interrupts)
+        self.cleanup = self._cleanup = Cleanup(folder, journal, services)
+
+    def execute(self, plan_sha256: str) -> None:
+        """From OPEN to RESIDUE_CHECKED; whatever happens in between is recorded and undone."""
+        watcher = threading.Thread(target=self._watch, name="abort-conditions", daemon=True)
+        recovered = False
+        try:
+            self._note(
+                "open",
+                run=self._plan.run,
+                drill=self._drill.drill,
+                environment=self._plan.environment.environment,
+                plan_sha256=plan_sha256,
+                clocks=clock_pair(),
+                boot_id=machine()["boot_id"],
+                pid=os.getpid(),
+            )
+            watcher.start()
+            self._prepare()
+            self._harm()
+            recovered = self._recover()
+        except Interrupted as stop:
+            self._abort(stop.why, stop.by, stop.signum)
+        except Halt as halt:
+            self._abort(str(halt), "runner", None)
+        except JournalError as error:
+            self._cleanup.journal_failed(error)
+        except Exception as error:  # a defect of ours: the undo comes first, then the report
+            self._abort(f"internal error: {type(error).__name__}: {error}", "runner", None)
+            self._cleanup.internal_error = error
+        finally:
+            self._over.set()
+            self._interrupts.close()
+        self._finish(recovered)
+
+    # the phases
+
+    def _prepare(self) -> None:
+        self._enter("preflight")
+        self._all_or_halt(self._drill.preflight)
+        self._start_probes()
+        self._enter("baseline")
+        self._all_or_halt(self._drill.baseline.steps)
+        self._pass_time(self._drill.baseline.for_)
+        for name, probe in self._probes.items():
+            if not probe.alive():
+                raise Halt(f"probe {name} died before the fault")
+            if probe.observations() == 0:
+                raise Halt(f"probe {name} observed nothing before the fault")
+
+    def _harm(self) -> None:
+        self._enter("fault")
+        harms = []
+        for index, use in enumerate(self._drill.fault):  # all undos are known before any harm
+            fault = self._services.faults[use.kind]
+            params = fault.params.model_validate(use.params)
+            context = self._stage.context("fault", index, use.kind, params.timeout)
+            try:
+                undo = fault.prepare(params, context)
+            except FireproofError as error:
+                raise Halt(f"{use.label()}: {error}") from error
+            harms.append((index, use, fault, params, undo))
+        for index, use, fault, params, undo in harms:
+            with self._interrupts.armed():
+                pass  # a stop that came meanwhile takes effect before the harm, not after
+            self._note(
+                "intent",
+                fault=index,
+                kind=use.kind,
+                component=fault.component(params),
+                undo=undo,
+                expires_ns=params.expires,
+                label=use.label(),
+            )
+            context = self._stage.context("fault", index, use.kind, params.timeout)
+            before = monotonic_ns()
+            try:
+                detail = fault.apply(undo, context)
+            except Exception as error:
+                self._note("fault-failed", fault=index, detail=f"{error}")
+                raise Halt(f"the fault could not be applied: {use.label()}: {error}") from error
+            self._note(
+                "injected", fault=index, before_ns=before, after_ns=monotonic_ns(), detail=detail
+            )
+
+    def _recover(self) -> bool:
+        """True when recovery was carried out and every verification passed."""
+        self._enter("recover")
+        detail = ""
+        for index, use in enumerate(self._drill.recover):
+            result = self._stage.run_step(index, use)
+            if result is not True:
+                detail = f"{use.label()} did not succeed"
+                break
+        if not detail:
+            detail = self._await_service()
+        self._note("recovered", ok=not detail, detail=detail or "service answers again")
+        good = not detail
+        self._enter("verify")
+        if good:
+            for index, use in enumerate(self._drill.verify):
+                good &= self._stage.run_step(index, use) is True
+            good &= self._stage.checks_hold
+            self._hold()
+        self._read_canaries()
+        self._stop_probes()
+        self._enter("refuse")
+        if good:
+            for index, use in enumerate(self._drill.refuse):
+                self._stage.run_step(index, use)
+        return good
+
+    def _finish(self, recovered: bool) -> None:
+        """Undo first; everything else can wait."""
+        note = self._cleanup.note
+        note("phase", phase="revert", clocks=clock_pair(), load1=load1())
+        self._cleanup.revert(recovered=recovered)
+        if any(record.kind == "injected" for record in self._journal.records):
+            with contextlib.suppress(Exception):  # after an abort; a clean run has read already
+                self._read_canaries(note)
+        self._stop_probes(note)
+        self._cleanup.residue(recovered=recovered, spare=self._spared())
+
+    # parts of phases
+
+    def _all_or_halt(self, steps: tuple[Use, ...]) -> None:
+        for index, use in enumerate(steps):
+            if self._stage.run_step(index, use) is not True:
+                raise Halt(f"{self._phase}: {use.label()}: {self._stage.last_detail}")
+
+    def _start_probes(self) -> None:
+        for name, probe in self._drill.probes.items():
+            canary = isinstance(probe, CanaryProbe)
+            template = probe.acknowledged_writes if isinstance(probe, CanaryProbe) else probe.http
+            file = f"data/samples/{name}.csv"
+            (self._folder.data / "samples").mkdir(exist_ok=True)
+            every = round(1e9 / probe.rate) if isinstance(probe, CanaryProbe) else probe.every
+            self._note(
+                "probe-start",
+                probe=name,
+                kind="canary" if canary else "http",
+                file=file,
+                period_ns=every,
+                timeout_ns=probe.timeout,
+            )
+            self._running.append(name)
+            self._probes[name] = self._services.start_probe(
+                name,
+                probe,
+                url=resolve(template, self._plan.environment),
+                run=self._plan.run,
+                bag=self._folder.bag,
+                file=file,
+            )
+        deadline = monotonic_ns() + round(_PROBE_START_S * 1e9)
+        while any(p.observations() == 0 for p in self._probes.values()):
+            if monotonic_ns() > deadline:
+                break  # the end of the baseline says which one
+            self._sleep()
+
+    def _await_service(self) -> str:
+        """Wait until the RTO probes are good again, at most until their limit; "" or why not."""
+        for name, objective in self._drill.objectives.items():
+            if not isinstance(objective, RecoveryTime):
+                continue
+            probe = self._probes[objective.from_]
+            last = [r.data["after_ns"] for r in self._journal.records if r.kind == "injected"]
+            deadline = (last[0] if last else monotonic_ns()) + objective.rto
+            while probe.good_since() is None:
+                if monotonic_ns() > deadline:
+                    return f"{name}: probe {objective.from_} was not good again within the limit"
+                if not probe.alive():
+                    return f"{name}: probe {objective.from_} died"
+                self._sleep()
+        return ""
+
+    def _hold(self) -> None:
+        """Good is only good when it lasts: watch for the longest hold, bounded by twice that."""
+        holds = [o for o in self._drill.objectives.values() if isinstance(o, RecoveryTime)]
+        if not holds:
+            return
+        hold = max(objective.hold for objective in holds)
+        deadline = monotonic_ns() + 2 * hold
+        probes = [self._probes[objective.from_] for objective in holds]
+
+        def held(probe: RunningProbe) -> bool:
+            since = probe.good_since()
+            # One timeout more than the hold: the judge wants answers, not questions, that long.
+            return since is not None and monotonic_ns() - since >= hold + 10**9
+
+        while not all(held(probe) for probe in probes):
+            if monotonic_ns() > deadline + 2 * 10**9:
+                return  # the judge sees the same samples and says so
+            self._sleep()
+
+    def _read_canaries(self, note: Callable[..., object] | None = None) -> None:
+        note = note or self._note
+        for name, probe in self._drill.probes.items():
+            if not isinstance(probe, CanaryProbe) or name not in self._running:
+                continue
+            self._stop_probe(name, note)
+            component = self._plan.environment.component(probe.read_from)
+            file = f"data/samples/{name}-present.csv"
+            deadline = monotonic_ns() + 30 * 10**9
+            try:
+                before, after, rows = self._services.read_present(
+                    resolve(component.get("dsn") or "", self._plan.environment),
+                    probe.query,
+                    self._folder.bag / file,
+                    deadline_ns=deadline,
+                )
+            except FireproofError as error:
+                self._cleanup.remark(f"canary {name} could not be read: {error}")
+                continue
+            note("canary-read", probe=name, file=file, before_ns=before, after_ns=after, rows=rows)
+
+    def _stop_probes(self, note: Callable[..., object] | None = None) -> None:
+        for name in list(self._running):
+            self._stop_probe(name, note or self._note)
+
+    def _stop_probe(self, name: str, note: Callable[..., object]) -> None:
+        probe = self._probes.get(name)
+        self._running.remove(name)
+        if probe is None:
+            return
+        clean, rows = probe.stop()
+        note("probe-stop", probe=name, kind=probe.kind, file=probe.file, clean=clean, rows=rows)
+
+    def _spared(self) -> set[int]:
+        return {probe.pid for name, probe in self._probes.items() if name in self._running}
+
+    def _pass_time(self, length_ns: int) -> None:
+        deadline = monotonic_ns() + length_ns
+        while monotonic_ns() < deadline:
+            self._sleep()
+
+    def _sleep(self) -> None:
+        with self._interrupts.armed():
+            self._over.wait(_TICK_S)
+
+    # records
+
+    def _enter(self, phase: str) -> None:
+        self._phase = phase
+        self._stage.phase = phase
+        self._note("phase", phase=phase, clocks=clock_pair(), load1=load1())
+
+    def _note(self, kind: str, /, **data: Any) -> None:
+        self._services.observe(self._journal.append(kind, **data))
+
+    def _abort(self, why: str, by: str, signum: int | None) -> None:
+        self._cleanup.note("abort", why=why, by=by, phase=self._phase, signal=signum)
+
+    def _watch(self) -> None:
+        """Abort conditions, all the time, from a thread of their own."""
+        conditions = [_CONDITION.fullmatch(abort.when) for abort in self._drill.abort]
+        while not self._over.wait(_WATCH_S):
+            for match in conditions:
+                probe = match and self._probes.get(match[1])
+                if not match or probe is None or isinstance(probe, HttpProbe):
+                    continue
+                if match[3] and self._phase not in ("open", "preflight", "baseline"):
+                    continue
+                errors = probe.errors()
+                if errors > int(match[2]):
+                    self._interrupts.request(
+                        f"abort condition {match[0]!r}: {errors} errors", "abort-condition"
+                    )

@@ -1,0 +1,58 @@
+"""What the engine is given by the command line, so that it knows no tool by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from fireproof.model.drill import CanaryProbe, HttpProbe
+from fireproof.model.judgement import Judgement
+from fireproof.model.ports import Fault, Observer, RunningProbe, Step
+
+
+class StartProbe(Protocol):
+    """Starts a probe in its own process."""
+
+    def __call__(
+        self, name: str, probe: HttpProbe | CanaryProbe, *, url: str, run: str, bag: Path, file: str
+    ) -> RunningProbe: ...
+
+
+class ReadPresent(Protocol):
+    """Reads what a store holds of a canary; (before_ns, after_ns, rows)."""
+
+    def __call__(
+        self, dsn: str, query: str, path: Path, *, deadline_ns: int
+    ) -> tuple[int, int, int]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class SealedBundle:
+    """Where a bundle came to rest, and the digest that names it."""
+
+    path: Path
+    identity: str
+
+
+class Seal(Protocol):
+    """Turns a finished bag into a sealed bundle, read back from disk."""
+
+    def __call__(
+        self, bag: Path, *, run: str, created_at: str, run_record: dict[str, Any]
+    ) -> SealedBundle: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The neighbours that the engine works with."""
+
+    steps: Mapping[str, Step]
+    faults: Mapping[str, Fault]
+    start_probe: StartProbe
+    read_present: ReadPresent
+    judge_bag: Callable[[Path], Judgement]
+    sign_plan: Callable[[Path], None]
+    seal: Seal
+    observe: Observer

@@ -1,0 +1,67 @@
+"""From a frozen plan to a finished run, in the runner's process."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from typing import Any
+
+from fireproof.engine.finish import finish
+from fireproof.engine.run import Run
+from fireproof.engine.services import Services
+from fireproof.errors import EnvironmentRefusal
+from fireproof.guard.folder import RunFolder
+from fireproof.guard.interrupt import Interrupts
+from fireproof.guard.lease import Lease
+from fireproof.journal import JournalWriter
+from fireproof.model.plan import Plan
+from fireproof.processes import become_subreaper
+
+
+def start(
+    plan: Plan,
+    plan_bytes: bytes,
+    folder: RunFolder,
+    services: Services,
+    interrupts: Interrupts,
+) -> dict[str, Any]:
+    """Run a plan to its sealed end; the result.
+
+    Raises:
+        EnvironmentRefusal: when it cannot begin: a component is under drill, or the evidence
+            folder cannot be written. Nothing has been touched then, and nothing is left.
+        JournalError, EvidenceError: the same, for the journal and the signature of the plan.
+    """
+    become_subreaper()  # orphans of a step come to us, and are found
+    lease = Lease()
+    lease.take(plan.environment.identity, plan.drill.components, f"run {plan.run}")
+    lock: int | None = None
+    try:
+        try:
+            lock = folder.create()
+            plan_path = folder.bag / "plan.json"
+            plan_path.write_bytes(plan_bytes)
+        except OSError as error:
+            raise EnvironmentRefusal(
+                f"{error.filename or folder.root}: {error.strerror}; evidence must be writable "
+                "before anything is broken (another folder: --evidence DIR)"
+            ) from error
+        services.sign_plan(folder.bag)
+        journal = JournalWriter.create(folder.journal, ballast=folder.ballast)
+    except BaseException:
+        (folder.bag / "plan.json").unlink(missing_ok=True)
+        (folder.bag / "plan.sigstore.json").unlink(missing_ok=True)
+        folder.discard()
+        if lock is not None:
+            os.close(lock)
+        lease.release()
+        raise
+    digest = hashlib.sha256(plan_bytes).hexdigest()
+    run = Run(plan, folder, journal, services, interrupts)
+    run.execute(digest)
+    journal.close()
+    result = finish(folder, plan, digest, services, run.cleanup)
+    # The lease ends only after the residue check; a dirty component stays quarantined by its
+    # unfinished state, not by this process.
+    lease.release()
+    return result

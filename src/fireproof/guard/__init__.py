@@ -1,0 +1,1 @@
+"""Whatever dies, the undo happens: guardian, sweeper, lease. Standard library only."""
