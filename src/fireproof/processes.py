@@ -158,6 +158,7 @@ def run_to_end(
         timed_out = not wait_pid(child.pid, deadline_ns=deadline_ns, beat=beat)
     except BaseException:  # an interrupt: the step ends here, and so does all it started
         kill_tree(child.pid)
+        child.wait()
         raise
     if timed_out:
         kill_tree(child.pid)
