@@ -22,14 +22,14 @@ def command(paths: tuple[Path, ...]) -> int:
     """Look for mistakes in drill files or folders of them (default: drills/)."""
     from fireproof.cli.compose import vocabulary
     from fireproof.drillfile import load_drill, load_gameday, render
-    from fireproof.errors import DrillFileError, UsageError
+    from fireproof.errors import DrillFileError, Problem, UsageError
 
     files = drill_files(paths)
     gamedays = [p for folder in paths or (Path("drills"),) for p in folder.glob("gamedays/*.yaml")]
     if not files:
         raise UsageError(f"no drill files in {', '.join(map(str, paths)) or 'drills/'}")
     words = vocabulary()
-    problems = []
+    problems: list[Problem] = []
     for file in files + gamedays:
         try:
             _ = load_gameday(file) if file in gamedays else load_drill(file, words)

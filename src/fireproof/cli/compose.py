@@ -11,9 +11,11 @@ from fireproof.cli.recompute import judge_bag
 from fireproof.drillfile import Vocabulary, load_environment
 from fireproof.engine.services import SealedBundle, Services
 from fireproof.errors import EnvironmentRefusal, UsageError
+from fireproof.evidence import EvidenceRoot, seal_bundle, sign_plan
 from fireproof.faults import load_faults
 from fireproof.model.environment import Environment
-from fireproof.model.ports import Observer
+from fireproof.model.ports import Observer, Signer
+from fireproof.probes import read_present, start_probe
 from fireproof.steps import load_steps
 
 
@@ -62,3 +64,23 @@ def vocabulary() -> Vocabulary:
     steps = {kind: step.params for kind, step in load_steps().items()}
     faults = {kind: fault.params for kind, fault in load_faults().items()}
     return Vocabulary(steps, faults, None)
+
+
+def make_services(evidence: Path, observe: Observer, signer: Signer) -> Services:
+    """The engine's neighbours, introduced."""
+    root = EvidenceRoot(evidence)
+
+    def seal(bag: Path, *, run: str, run_record: dict[str, Any]) -> SealedBundle:
+        sealed = seal_bundle(bag, root.bundles, run, signer=signer, run_record=run_record)
+        return SealedBundle(sealed.path, sealed.identity)
+
+    return Services(
+        steps=load_steps(),
+        faults=load_faults(),
+        start_probe=start_probe,
+        read_present=read_present,
+        judge_bag=judge_bag,
+        sign_plan=lambda bag, plan: sign_plan(bag, plan, signer),
+        seal=seal,
+        observe=observe,
+    )

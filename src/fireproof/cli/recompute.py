@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from fireproof.evidence.canonical import canonical
+from fireproof.evidence import canonical_bytes
 from fireproof.journal import read_journal
 from fireproof.judge import judge_run
 from fireproof.model.judgement import Judgement
@@ -42,4 +42,4 @@ def read_samples(bag: Path, records: Sequence[Record]) -> Mapping[str, bytes]:
 
 def recompute(bag: Path) -> bytes:
     """Canonical bytes of the judgement, as run.json must hold them."""
-    return canonical(judge_bag(bag).to_json())
+    return canonical_bytes(judge_bag(bag).to_json())

@@ -22,6 +22,7 @@ def command(run: Path | None, evidence: Path | None, why: str, by: str, output: 
     from fireproof.cli.render import make_renderer
     from fireproof.engine.recover import recover
     from fireproof.errors import UsageError
+    from fireproof.evidence import EvidenceRoot, open_signer
     from fireproof.guard.folder import RunFolder
     from fireproof.guard.sweeper import unfinished
     from fireproof.model.verdict import heaviest_exit
@@ -40,7 +41,8 @@ def command(run: Path | None, evidence: Path | None, why: str, by: str, output: 
     codes = []
     for folder in folders:
         renderer = make_renderer(output or "plain")
-        services = make_services(folder.evidence, renderer.on_record)
+        signer = open_signer(EvidenceRoot(folder.evidence))
+        services = make_services(folder.evidence, renderer.on_record, signer)
         result = recover(folder, services, why=why, by=by)
         renderer.finish(result)
         codes.append(int(result["exit_code"]))

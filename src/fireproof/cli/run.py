@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import os
 import sys
 
 from fireproof.cli.settings import RunSettings, parse_run
@@ -24,6 +23,8 @@ def main(argv: list[str]) -> int | None:
 def guarded(settings: RunSettings) -> int:
     """Fork the signer and the runner, and answer for their end."""
     gc.disable()  # importing makes no garbage worth a collection
+    from fireproof.evidence.layout import EvidenceRoot
+    from fireproof.evidence.signer import start_signer
     from fireproof.guard.folder import RunFolder, new_run_id
     from fireproof.guard.guardian import supervise, sweep
 
@@ -34,8 +35,10 @@ def guarded(settings: RunSettings) -> int:
     def runner() -> int:
         from fireproof.cli.runner import run
 
-        return run(settings, folder)
+        return run(settings, folder, signer)
 
-    os.environ.setdefault("PYTHONUNBUFFERED", "1")
     sys.stdout.flush()
-    return supervise(folder, runner)
+    signer = start_signer(EvidenceRoot(evidence))  # imports its crypto on the other core
+    code = supervise(folder, runner, between=signer.release)
+    signer.close()
+    return code

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from fireproof.cli.compose import load_any_environment, make_services, vocabulary
-from fireproof.cli.render import make_renderer
+from fireproof.cli.render import Renderer, make_renderer
 from fireproof.cli.settings import RunSettings
 from fireproof.drillfile import load_drill, render
 from fireproof.engine.planning import freeze
 from fireproof.engine.start import start
 from fireproof.errors import DrillFileError, EvidenceError, FireproofError, UsageError
-from fireproof.evidence.canonical import canonical
+from fireproof.evidence.signer import ChildSigner
 from fireproof.guard.folder import RunFolder
 from fireproof.guard.interrupt import Interrupted, Interrupts
 from fireproof.model.verdict import ExitCode
@@ -24,13 +24,13 @@ from fireproof.model.verdict import ExitCode
 RECORDED_PARAMETERS = ("SCALE", "POSTGRES")
 
 
-def run(settings: RunSettings, folder: RunFolder) -> int:
+def run(settings: RunSettings, folder: RunFolder, signer: ChildSigner) -> int:
     """Exit code of one run, in the forked runner."""
     interrupts = Interrupts()
     interrupts.install()
     renderer = make_renderer(settings.output)
     try:
-        result = _run(settings, folder, interrupts, renderer)
+        result = _run(settings, folder, signer, interrupts, renderer)
     except DrillFileError as error:
         print(render(error.problems), file=sys.stderr)
         return ExitCode.USAGE
@@ -51,7 +51,11 @@ def run(settings: RunSettings, folder: RunFolder) -> int:
 
 
 def _run(
-    settings: RunSettings, folder: RunFolder, interrupts: Interrupts, renderer: Any
+    settings: RunSettings,
+    folder: RunFolder,
+    signer: ChildSigner,
+    interrupts: Interrupts,
+    renderer: Renderer,
 ) -> dict[str, Any]:
     with interrupts.armed():
         words = vocabulary()
@@ -66,10 +70,8 @@ def _run(
             project=project,
             parameters={n: os.environ[n] for n in RECORDED_PARAMETERS if n in os.environ},
         )
-    services = make_services(folder.evidence, renderer.on_record)
+    services = make_services(folder.evidence, renderer.on_record, signer)
     gc.freeze()
     gc.enable()
     renderer.begin(plan)
-    return start(
-        plan, canonical(plan.model_dump(mode="json", by_alias=True)), folder, services, interrupts
-    )
+    return start(plan, folder, services, interrupts)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from fireproof.cli.compose import load_lab, vocabulary
 from fireproof.cli.settings import RunSettings
 from fireproof.drillfile import load_drill, render
-from fireproof.errors import DrillFileError, FireproofError
+from fireproof.errors import DrillFileError, FireproofError, Problem
 from fireproof.model.verdict import ExitCode, heaviest_exit
 
 
@@ -21,7 +21,7 @@ def say(text: str) -> None:
 
 def check_all(settings: Sequence[RunSettings]) -> int:
     """0, or 2 after printing every problem of every file; nothing has run."""
-    problems = []
+    problems: list[Problem] = []
     words = vocabulary()
     for one in settings:
         try:

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from fireproof.drillfile.findings import Findings, Path
-from fireproof.drillfile.tree import Broken, Items, Node, Table, plain
+from fireproof.drillfile.tree import Broken, Items, Node, Table, child, plain
 from fireproof.drillfile.uses import PlacedUse, read_uses
 from fireproof.drillfile.validate import validate
 from fireproof.drillfile.vocabulary import Vocabulary
@@ -89,18 +89,6 @@ class Draft:
         return self.header.model_copy(update=update)
 
 
-def child(node: Node | None, *path: str | int) -> Node | None:
-    """What stands below a node, or None."""
-    for part in path:
-        if isinstance(node, Table) and str(part) in node.entries:
-            node = node.entries[str(part)].node
-        elif isinstance(node, Items) and isinstance(part, int) and part < len(node.nodes):
-            node = node.nodes[part]
-        else:
-            return None
-    return node
-
-
 def read_drill_tree(root: Node, vocabulary: Vocabulary, findings: Findings) -> Draft | None:
     """The draft of a drill; None when the file is no mapping at all, which was added."""
     header = validate(Drill, root, (), findings, instead=_stand_ins(root))
@@ -129,7 +117,9 @@ def _stand_ins(root: Node) -> dict[str, Any]:
         node = child(root, section)
         if isinstance(node, Table):
             instead[section] = {
-                name: _STAND_INS[section] if isinstance(entry.node, (Table, Broken)) else plain(entry.node)
+                name: _STAND_INS[section]
+                if isinstance(entry.node, (Table, Broken))
+                else plain(entry.node)
                 for name, entry in node.entries.items()
             }
     for phase in PHASES:
@@ -174,5 +164,7 @@ def _variant(
         if meant is not None:
             return meant  # its model names the misspelt key
     what = "objective has no target" if path[0] == "objectives" else "probe asks nothing"
-    findings.add(table.at, path, f"this {what}; add one of {either(f'`{key}:`' for key in variants)}")
+    findings.add(
+        table.at, path, f"this {what}; add one of {either(f'`{key}:`' for key in variants)}"
+    )
     return None

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -23,8 +22,7 @@ _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 Report = Callable[[At, list[str | int], str], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Scalar:
+class Scalar(NamedTuple):
     """A word, number or text."""
 
     at: At
@@ -32,32 +30,28 @@ class Scalar:
     text: str  # as written, without quotes
 
 
-@dataclass(frozen=True, slots=True)
-class Items:
+class Items(NamedTuple):
     """A list."""
 
     at: At
     nodes: tuple[Node, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One key of a mapping with what it leads to."""
 
     key_at: At
     node: Node
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(NamedTuple):
     """A mapping; keys are text as written."""
 
     at: At
     entries: dict[str, Entry]
 
 
-@dataclass(frozen=True, slots=True)
-class Broken:
+class Broken(NamedTuple):
     """Stands for something already reported; nothing more is said about it."""
 
     at: At
@@ -88,6 +82,18 @@ def plain(node: Node) -> Any:
     if isinstance(node, Items):
         return [plain(item) for item in node.nodes]
     return node.value if isinstance(node, Scalar) else None
+
+
+def child(node: Node | None, *path: str | int) -> Node | None:
+    """What stands below a node, or None."""
+    for part in path:
+        if isinstance(node, Table) and str(part) in node.entries:
+            node = node.entries[str(part)].node
+        elif isinstance(node, Items) and isinstance(part, int) and part < len(node.nodes):
+            node = node.nodes[part]
+        else:
+            return None
+    return node
 
 
 class _TooDeepError(Exception):
@@ -122,7 +128,8 @@ class _Builder:
             said = f"aliases such as *{event.anchor} are not allowed; write the value out"
             self._report(at, self._path, said)
             return Broken(at)
-        self._decorations(event, at)
+        if event.anchor is not None or event.tag is not None:
+            self._decorations(event, at)
         if depth > MAX_DEPTH:
             raise _TooDeepError(at)
         if isinstance(event, yaml.SequenceStartEvent):
@@ -162,12 +169,13 @@ class _Builder:
             if not isinstance(event, yaml.AliasEvent):
                 self._node(event, depth + 1)
             return None
-        self._decorations(event, at)
+        if event.anchor is not None or event.tag is not None:
+            self._decorations(event, at)
         if event.value == "<<" and event.implicit[0]:
             said = "merge keys (<<) are not allowed; write the keys out"
         elif not event.value:
             said = "expected a word before ':', got nothing"
-        elif control := _CONTROL.search(event.value):
+        elif event.style == '"' and (control := _CONTROL.search(event.value)):
             said = _unseen(control[0])
         else:
             return str(event.value)
@@ -175,9 +183,11 @@ class _Builder:
         return None
 
     def _scalar(self, event: Any, at: At) -> Node:
-        self._decorations(event, at)
+        if event.anchor is not None or event.tag is not None:
+            self._decorations(event, at)
         text: str = event.value
-        if control := _CONTROL.search(text):  # an escape such as "\0" puts it there
+        # Only an escape such as "\0" can put one there; the file itself was looked through.
+        if event.style == '"' and (control := _CONTROL.search(text)):
             self._report(at, self._path, _unseen(control[0]))
             return Broken(at)
         if not event.implicit[0]:  # quoted, block or tagged
@@ -185,7 +195,9 @@ class _Builder:
         try:
             return Scalar(at, resolve(text), text)
         except ValueError as err:
-            self._report(at, self._path, f"{err}, got {text[:60]!r}; put it in quotes if it is text")
+            self._report(
+                at, self._path, f"{err}, got {text[:60]!r}; put it in quotes if it is text"
+            )
             return Broken(at)
 
     def _decorations(self, event: Any, at: At) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from fireproof.drillfile.findings import Findings, Path
 from fireproof.drillfile.tree import Broken, Items, Node, Table
@@ -12,6 +14,7 @@ from fireproof.drillfile.vocabulary import Vocabulary
 from fireproof.drillfile.words import closest, either, got, suggestion
 from fireproof.model.drill import FaultParams, StepParams, Use
 
+_NAME = re.compile(r"[a-z][a-z0-9-]*")  # a path or a command is no component
 _COMMON = keys_at(FaultParams, ())  # what any entry may carry; never its kind
 
 
@@ -30,10 +33,17 @@ def read_uses(
 ) -> tuple[PlacedUse, ...]:
     """Every entry that is a mapping, in order; what is wrong is added to the findings."""
     items = node.nodes if isinstance(node, Items) else ()
-    placed = (
-        _read(item, (*path, index), vocabulary, findings) for index, item in enumerate(items)
-    )
+    placed = (_read(item, (*path, index), vocabulary, findings) for index, item in enumerate(items))
     return tuple(use for use in placed if use is not None)
+
+
+def main_component(params: Mapping[str, Any], kind: str) -> tuple[str, str] | None:
+    """The component that a fault's parameters name, with the key that names it."""
+    for key in ("component", kind):
+        value = params.get(key)
+        if isinstance(value, str) and _NAME.fullmatch(value):
+            return key, value
+    return None
 
 
 def _read(node: Node, path: Path, vocabulary: Vocabulary, findings: Findings) -> PlacedUse | None:
@@ -64,9 +74,11 @@ def _kind(
 ) -> str | None:
     named = [key for key in table.entries if key in kinds]
     # A parameter may be called like another kind: the kind is the one that takes the rest.
-    fitting = [
-        kind for kind in named if set(named) - {kind} <= keys_at(kinds[kind], ())
-    ] if len(named) > 1 else named
+    fitting = (
+        [kind for kind in named if set(named) - {kind} <= keys_at(kinds[kind], ())]
+        if len(named) > 1
+        else named
+    )
     if len(fitting) == 1:
         return fitting[0]
     if named:

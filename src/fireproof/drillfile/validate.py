@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -114,7 +114,7 @@ class _Rewriter:
                 key, above = str(place.path[-1]), place.path[:-1]
                 known = keys_at(self._model, error["loc"][:-1])
                 unused = known - set(self._table(above).entries)
-                text = f"unknown key {key!r}{suggestion(key, unused or known)}"
+                text = f"unknown key {key!r}{suggestion(key, known, unused)}"
                 self._into.add(place.key_at, above, text)
                 match = closest(key, unused)
                 if match is not None:
@@ -139,7 +139,8 @@ class _Rewriter:
         came = got(place.node)
         expected = [_expected(error) for _, error in errors]
         if all(phrase is not None for phrase in expected):
-            text = f"expected {either(filter(None, expected))}, got {came}"
+            actual = errors[0][1].get("ctx", {}).get("actual_length")
+            text = f"expected {either(filter(None, expected))}, got {actual or came}"
             text += _cure(place.node, errors[0][1])
         else:
             text = next(_own_text(error) for _, error in errors if _expected(error) is None)
@@ -148,31 +149,30 @@ class _Rewriter:
 
 def keys_at(model: object, loc: Iterable[int | str]) -> set[str]:
     """Keys that a model takes at a place below itself."""
-    first, *rest = [*loc, None]
+    path = tuple(loc)
     if isinstance(model, type) and issubclass(model, BaseModel):
-        named = {field.alias or name: field for name, field in model.model_fields.items()}
-        if first is None:
-            return set(named)
-        return keys_at(named[str(first)].annotation, rest[:-1]) if first in named else set()
-    if first is None or get_args(model):
-        below = [*loc]
-        step = below if _is_choice(model) else below[1:]
-        found = [keys_at(argument, step) for argument in get_args(model)]
-        return set().union(*found)
-    return set()
-
-
-def _is_choice(annotation: object) -> bool:
-    """Whether an annotation only wraps or lists types, without being a container itself."""
-    origin = getattr(annotation, "__origin__", None)
-    return not (isinstance(origin, type) and issubclass(origin, (tuple, list, Mapping)))
+        fields = {field.alias or name: field for name, field in model.model_fields.items()}
+        if not path:
+            return set(fields)
+        field = fields.get(str(path[0]))
+        return keys_at(field.annotation, path[1:]) if field else set()
+    origin = get_origin(model)
+    if isinstance(origin, type) and issubclass(origin, (tuple, list, Mapping)):
+        if not path:
+            return set()
+        path = path[1:]
+    found: set[str] = set()
+    for argument in get_args(model):
+        named = bool(path) and path[0] == getattr(argument, "__name__", None)  # pydantic's tag
+        found |= keys_at(argument, path[1:] if named else path)
+    return found
 
 
 _Context = Mapping[str, Any]
 
 
-def _at_least(least: object, context: _Context) -> str:
-    return f"at least {least}" + (" entry" if least == 1 and "actual_length" in context else "")
+def _entries(count: object) -> str:
+    return "1 entry" if count == 1 else f"{count} entries"
 
 
 _PATTERNS = {  # the start of a pattern in the model: what it asks for
@@ -199,8 +199,8 @@ _EXPECTED: dict[str, Callable[[_Context], str]] = {
     "path_type": lambda _: "a path",
     "literal_error": lambda context: _literals(str(context["expected"])),
     "enum": lambda context: _literals(str(context["expected"])),
-    "too_short": lambda context: _at_least(context["min_length"], context),
-    "too_long": lambda context: f"at most {context['max_length']} entries",
+    "too_short": lambda context: f"at least {_entries(context['min_length'])}",
+    "too_long": lambda context: f"at most {_entries(context['max_length'])}",
     "string_too_short": lambda context: f"at least {context['min_length']} characters",
     "string_too_long": lambda context: f"at most {context['max_length']} characters",
     "greater_than": lambda context: f"more than {context['gt']}",

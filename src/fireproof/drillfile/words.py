@@ -46,10 +46,16 @@ def closest(word: str, known: Iterable[str]) -> str | None:
     return words[matches[0]] if matches else None
 
 
-def suggestion(word: str, known: Iterable[str]) -> str:
-    """``; did you mean 'x'?``, or the known words when there are few, or nothing."""
-    candidates = sorted(known)
-    match = closest(word, candidates)
+def suggestion(word: str, known: Iterable[str], likely: Iterable[str] | None = None) -> str:
+    """``; did you mean 'x'?``, or the known words when there are few, or nothing.
+
+    Args:
+        word: what came.
+        known: what could have come.
+        likely: those of the known words that may have been meant; by default all.
+    """
+    candidates = sorted(set(known))
+    match = closest(word, candidates if likely is None else likely)
     if match is not None:
         return f"; did you mean {match!r}?"
     return f"; known here: {', '.join(candidates)}" if 0 < len(candidates) <= _LISTED else ""

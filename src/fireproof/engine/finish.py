@@ -41,9 +41,7 @@ def finish(
         "judgement": judgement.to_json(),
     }
     try:
-        sealed = services.seal(
-            folder.bag, run=plan.run, created_at=plan.created_at, run_record=run_record
-        )
+        sealed = services.seal(folder.bag, run=plan.run, run_record=run_record)
     except EvidenceError as error:
         return _unsealed(result, str(error))
     result |= {"bundle": str(sealed.path), "identity": sealed.identity}

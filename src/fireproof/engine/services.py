@@ -39,9 +39,7 @@ class SealedBundle:
 class Seal(Protocol):
     """Turns a finished bag into a sealed bundle, read back from disk."""
 
-    def __call__(
-        self, bag: Path, *, run: str, created_at: str, run_record: dict[str, Any]
-    ) -> SealedBundle: ...
+    def __call__(self, bag: Path, *, run: str, run_record: dict[str, Any]) -> SealedBundle: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +51,6 @@ class Services:
     start_probe: StartProbe
     read_present: ReadPresent
     judge_bag: Callable[[Path], Judgement]
-    sign_plan: Callable[[Path], None]
+    sign_plan: Callable[[Path, dict[str, Any]], str]  # writes plan.json, signed; its sha256
     seal: Seal
     observe: Observer

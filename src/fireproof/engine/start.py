@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from typing import Any
 
@@ -20,7 +19,6 @@ from fireproof.processes import become_subreaper
 
 def start(
     plan: Plan,
-    plan_bytes: bytes,
     folder: RunFolder,
     services: Services,
     interrupts: Interrupts,
@@ -39,14 +37,12 @@ def start(
     try:
         try:
             lock = folder.create()
-            plan_path = folder.bag / "plan.json"
-            plan_path.write_bytes(plan_bytes)
         except OSError as error:
             raise EnvironmentRefusal(
                 f"{error.filename or folder.root}: {error.strerror}; evidence must be writable "
                 "before anything is broken (another folder: --evidence DIR)"
             ) from error
-        services.sign_plan(folder.bag)
+        digest = services.sign_plan(folder.bag, plan.model_dump(mode="json", by_alias=True))
         journal = JournalWriter.create(folder.journal, ballast=folder.ballast)
     except BaseException:
         (folder.bag / "plan.json").unlink(missing_ok=True)
@@ -56,7 +52,6 @@ def start(
             os.close(lock)
         lease.release()
         raise
-    digest = hashlib.sha256(plan_bytes).hexdigest()
     run = Run(plan, folder, journal, services, interrupts)
     run.execute(digest)
     journal.close()

@@ -69,5 +69,7 @@ def bundle_folder(bundles: Path, run: str, created_at: str) -> Path:
         raise MalformedError(f"{run!r} cannot be the name of a bundle")
     match = _CREATED.fullmatch(created_at)
     if not match:
-        raise MalformedError(f"expected a UTC time such as 2026-03-02T04:05:06Z, got {created_at!r}")
+        raise MalformedError(
+            f"expected a UTC time such as 2026-03-02T04:05:06Z, got {created_at!r}"
+        )
     return bundles / match[1] / match[2] / run

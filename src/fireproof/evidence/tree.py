@@ -49,7 +49,7 @@ def walk(folder: Path) -> Tree:
                     todo.append((f"{name}/", os.scandir(child.path)))
                 elif stat.S_ISLNK(status.st_mode):
                     target = os.readlink(child.path)
-                    text = f"a symlink (to {ascii(target)}); a bundle holds files only"
+                    text = f"a symlink (to {target!a}); a bundle holds files only"
                     tree.problems.append(BagProblem("symlink", name, text))
                 else:
                     text = "neither file nor folder (FIFO, socket or device)"

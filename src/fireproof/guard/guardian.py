@@ -47,8 +47,13 @@ def recover(folder: RunFolder, why: str, by: str) -> int:
         return 4
 
 
-def supervise(folder: RunFolder, runner: Callable[[], int]) -> int:
-    """Run ``runner`` in a forked child and answer for its end; the run's exit code."""
+def supervise(
+    folder: RunFolder, runner: Callable[[], int], *, between: Callable[[], None] = lambda: None
+) -> int:
+    """Run ``runner`` in a forked child and answer for its end; the run's exit code.
+
+    ``between`` is called in the guardian once the child has been forked.
+    """
     guardian = os.getpid()
     child = os.fork()
     if child == 0:
@@ -56,6 +61,7 @@ def supervise(folder: RunFolder, runner: Callable[[], int]) -> int:
         if os.getppid() != guardian:
             os._exit(70)  # the guardian died before the line above; nothing has been done
         _run(runner)
+    between()
     become_subreaper()
     # A terminal sends SIGINT to both of us; the runner takes the first and is deaf to the second.
     for signum in _FORWARDED:

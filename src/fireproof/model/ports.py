@@ -126,7 +126,8 @@ class Judge(Protocol):
 class Signer(Protocol):
     """Signs a payload in its own process and returns a whole Sigstore bundle as bytes."""
 
-    key_id: str
+    @property
+    def key_id(self) -> str: ...
 
     def sign(self, payload_type: str, payload: bytes) -> bytes: ...
     def close(self) -> None: ...

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
+from fractions import Fraction
 from typing import Annotated
 
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
@@ -10,9 +12,15 @@ from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 _NS = {"ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
 _NS |= {"d": 86_400 * 10**9}
 _SIZE = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
-_PART = re.compile(r"(\d+(?:\.\d+)?)(ns|us|ms|s|m|h|d)")
+_LONGEST = 40  # characters; nobody's quantity is longer, and every number below stays exact
+_MOST_NS = 100 * 365 * 86_400 * 10**9  # a century; sums of a few still fit 64-bit clocks
+_SLOWEST, _FASTEST = 0.001, 1e6  # events a second; no probe or load of ours goes beyond
+_PART = re.compile(r"(\d+(?:\.\d+)?)(ns|us|ms|s|m|h|d)", re.ASCII)
+_SIZED = re.compile(r"(\d+(?:\.\d+)?) ?(B|kB|MB|GB|KiB|MiB|GiB)", re.ASCII)
+_RATED = re.compile(r"(\d+(?:\.\d+)?)/(s|m)", re.ASCII)
 _ISO = re.compile(
-    r"P(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?"
+    r"P(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?",
+    re.ASCII,
 )
 # Cadences only: a month counts 30 days and a year 365, as freshness is stated in whole days.
 _ISO_DAYS = (365, 30, 7, 1)
@@ -22,36 +30,57 @@ def parse_duration(text: object) -> int:
     """Nanoseconds of ``90s``, ``1m30s``, ``20ms``, ``1.5h`` or ISO 8601 ``P7D``, ``PT15M``.
 
     Raises:
-        ValueError: when there is no unit, or it is not a duration.
+        ValueError: when there is no unit, it is not a duration, or longer than a century.
     """
-    if isinstance(text, str) and text.startswith("P") and len(text) > 1:
+    found = _parse_ns(text) if isinstance(text, str) and len(text) <= _LONGEST else None
+    if found is None:
+        raise ValueError(f"expected a duration such as 90s, 15m or 4h, got {_shown(text)}")
+    if found > _MOST_NS:
+        raise ValueError(f"expected a duration of at most 36500d, got {_shown(text)}")
+    return found
+
+
+def _parse_ns(text: str) -> int | None:
+    if text.startswith("P"):
         match = _ISO.fullmatch(text)
         if match and not text.endswith("T") and any(match.groups()):
             numbers = [int(group or 0) for group in match.groups()]
             days = sum(n * d for n, d in zip(numbers[:4], _ISO_DAYS, strict=True))
             hours, minutes, seconds = numbers[4:]
             return (((days * 24 + hours) * 60 + minutes) * 60 + seconds) * 10**9
-    elif isinstance(text, str):
-        parts = _PART.findall(text)
-        if parts and "".join(number + unit for number, unit in parts) == text:
-            return sum(round(float(number) * _NS[unit]) for number, unit in parts)
-    raise ValueError(f"expected a duration such as 90s, 15m or 4h, got {text!r}")
+        return None
+    parts = _PART.findall(text)
+    if not parts or "".join(number + unit for number, unit in parts) != text:
+        return None
+    return sum(round(Fraction(number) * _NS[unit]) for number, unit in parts)
+
+
+def _shown(value: object) -> str:
+    """A user's value as the file has it, cut to fit a line."""
+    if value is None or isinstance(value, bool):
+        return "nothing" if value is None else str(value).lower()
+    if isinstance(value, (list, tuple, dict)):
+        return "a mapping" if isinstance(value, dict) else "a list"
+    return repr(value[: _LONGEST + 20] if isinstance(value, str) else value)
 
 
 def parse_size(text: object) -> int:
     """Bytes of ``2GiB``, ``500MB`` or ``10kB``."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?) ?(B|kB|MB|GB|KiB|MiB|GiB)", str(text))
-    if not isinstance(text, str) or not match:
-        raise ValueError(f"expected a size such as 500MB or 2GiB, got {text!r}")
-    return round(float(match[1]) * _SIZE[match[2]])
+    match = _SIZED.fullmatch(text) if isinstance(text, str) and len(text) <= _LONGEST else None
+    if not match:
+        raise ValueError(f"expected a size such as 500MB or 2GiB, got {_shown(text)}")
+    return round(Fraction(match[1]) * _SIZE[match[2]])
 
 
 def parse_rate(text: object) -> float:
     """Events a second of ``50/s`` or ``300/m``."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)/(s|m)", str(text))
-    if not isinstance(text, str) or not match or float(match[1]) == 0:
-        raise ValueError(f"expected a rate such as 50/s or 300/m, got {text!r}")
-    return float(match[1]) / (60 if match[2] == "m" else 1)
+    match = _RATED.fullmatch(text) if isinstance(text, str) and len(text) <= _LONGEST else None
+    if not match or float(match[1]) == 0:
+        raise ValueError(f"expected a rate such as 50/s or 300/m, got {_shown(text)}")
+    rate = float(match[1]) / (60 if match[2] == "m" else 1)
+    if not _SLOWEST <= rate <= _FASTEST:
+        raise ValueError(f"expected a rate from 0.001/s to 1000000/s, got {_shown(text)}")
+    return rate
 
 
 def format_duration(ns: int) -> str:
@@ -60,6 +89,11 @@ def format_duration(ns: int) -> str:
         if ns and ns % _NS[unit] == 0:
             return f"{ns // _NS[unit]}{unit}"
     return f"{ns}ns"
+
+
+def format_rate(per_second: float) -> str:
+    """Text without exponent that ``parse_rate`` reads back."""
+    return f"{Decimal(repr(per_second)).normalize():f}/s"
 
 
 def format_seconds(seconds: float) -> str:
@@ -96,6 +130,6 @@ Size = Annotated[
 Rate = Annotated[
     float,  # events a second
     BeforeValidator(parse_rate),
-    PlainSerializer(lambda r: f"{r!r}/s".replace(".0/s", "/s"), return_type=str),
+    PlainSerializer(format_rate, return_type=str),
     _schema(r"^\d+(\.\d+)?/(s|m)$", "50/s"),
 ]

@@ -74,9 +74,11 @@ class Attempt(asyncio.Protocol):
                 lambda: self, target.host, target.port, ssl=target.tls
             )
         except OSError as error:
+            self._task = None  # this very task: nothing to cancel
             self._fail(error)
-        except ValueError as error:  # a host name that no resolver takes
-            self._finish("error", str(error))
+        except ValueError:  # a host name that no resolver takes
+            self._task = None
+            self._finish("error", "unusable address")
 
     def expire(self) -> None:
         """Time is up."""

@@ -22,7 +22,12 @@ MARGIN_NS = 150 * 10**6  # the child gives up this much earlier, to say itself w
 _MAX_ANSWER = 4 * 2**20
 
 
-def ask(module: str, request: Mapping[str, Any], context: StepContext) -> dict[str, Any]:
+def ask(
+    module: str,
+    request: Mapping[str, Any],
+    context: StepContext,
+    env: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
     """What the child module told last; ``{"late": True}`` is added when it had to be ended.
 
     The request goes through a memory file: neither the disk nor the command line shows it.
@@ -43,7 +48,7 @@ def ask(module: str, request: Mapping[str, Any], context: StepContext) -> dict[s
                 deadline_ns=context.deadline_ns,
                 stdout=errors.fileno(),
                 stderr=errors.fileno(),
-                env=scrubbed({"LC_ALL": "C.UTF-8"}),
+                env=scrubbed({"LC_ALL": "C.UTF-8"} | dict(env or {})),
                 beat=context.beat,
                 pass_fds=(question, answer),
             )

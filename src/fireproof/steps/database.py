@@ -101,7 +101,7 @@ def _digest(request: Request, tell: Tell) -> None:
             connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             for name, value in _PINNED:
                 connection.execute("SELECT set_config(%s, %s, true)", (name, value))
-            for label, query in sorted(request["queries"].items()):  # noqa: B007 (used below)
+            for label, query in sorted(request["queries"].items()):
                 sha, rows = hashlib.sha256(), 0
                 bare = query.strip().rstrip(";")
                 copy_sql = cast(LiteralString, f"COPY ({bare}\n) TO STDOUT")

@@ -19,7 +19,7 @@ def _look(request: Request, until_ns: int, body_to: Path | None) -> dict[str, An
     """Status of one answer, and whether its body holds the wanted text."""
     import httpx
 
-    contains, kept = request.get("contains"), b""
+    contains, kept = request.get("contains"), bytearray()
     try:
         with (
             look_limit(until_ns),

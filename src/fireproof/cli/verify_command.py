@@ -1,0 +1,54 @@
+"""``fireproof verify``: check a bundle and recompute every number in it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from fireproof.cli.settings import default_evidence
+
+
+@click.command()
+@click.argument("bundles", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--key",
+    "keys",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="public key (PEM) to trust; default: every *.pub.pem in evidence/trust/",
+)
+@click.option("--evidence", type=click.Path(path_type=Path), help="whose trust/ to use")
+@click.option("--json", "as_json", is_flag=True, help="one JSON object a bundle")
+def command(
+    bundles: tuple[Path, ...], keys: tuple[Path, ...], evidence: Path | None, as_json: bool
+) -> int:
+    """Check BUNDLES: nothing in a bundle is believed, its numbers are computed again.
+
+    Exit code 0: intact and recomputed, whatever the run's outcome was. 5: do not rely on it.
+    """
+    from fireproof.cli.recompute import recompute
+    from fireproof.evidence import EvidenceRoot, load_trusted_keys, verify_bundle
+    from fireproof.journal import read_journal
+
+    trust = None if keys else EvidenceRoot(evidence or default_evidence()).trust
+    code = 0
+    for bundle in bundles:
+        trusted = load_trusted_keys(keys, trust, bundle=bundle)
+        report = verify_bundle(bundle, trusted, recompute, read_journal)
+        if as_json:
+            print(json.dumps(report.to_json(), sort_keys=True))
+        else:
+            print(f"{bundle}")
+            for step in report.steps:
+                print(f"  {'ok  ' if step.ok else 'BAD '} {step.name:<12} {step.detail}")
+                for problem in step.problems:
+                    print(f"       {problem}", file=sys.stderr)
+            if report.ok:
+                print(f"  intact; the run's outcome is {report.outcome}, recomputed")
+            else:
+                print("  DO NOT RELY ON THIS BUNDLE", file=sys.stderr)
+        code = code if report.ok else 5
+    return code

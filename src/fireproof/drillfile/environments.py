@@ -1,0 +1,62 @@
+"""An environment file: components whose further keys are text, whatever they look like."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from fireproof.drillfile.findings import Findings, Path
+from fireproof.drillfile.tree import Entry, Items, Node, Scalar, Table, child, plain
+from fireproof.drillfile.validate import keys_at, validate
+from fireproof.drillfile.words import closest, got
+from fireproof.model.environment import Component, Environment
+
+_KEY = re.compile(r"[a-z0-9_-]+")
+_FIELDS = keys_at(Component, ())
+
+
+def read_environment_tree(root: Node, findings: Findings) -> Environment | None:
+    """The environment, or None with what is wrong added."""
+    components = child(root, "components")
+    instead: dict[str, Any] = {}
+    if isinstance(components, Table):
+        instead["components"] = {
+            name: _component(entry.node, ("components", name), findings)
+            for name, entry in components.entries.items()
+        }
+        if "saved" in components.entries:
+            text = "'saved' is taken: {saved.NAME} is the value of an earlier step"
+            at = components.entries["saved"].key_at
+            findings.add(at, ("components", "saved"), text)
+    return validate(Environment, root, (), findings, instead=instead)
+
+
+def _component(node: Node, path: Path, findings: Findings) -> Any:
+    """A component's data; ``port: 5432`` and ``tls: on`` are kept as they are written."""
+    if not isinstance(node, Table):
+        return plain(node)
+    for verb in ("stop", "start"):
+        argv = child(node, "control", verb)
+        if isinstance(argv, Items) and not argv.nodes:
+            text = "expected a command with its arguments, got an empty list"
+            findings.add(argv.at, (*path, "control", verb), text)
+    return {
+        key: plain(entry.node) if key in _FIELDS else _text(key, entry, (*path, key), findings)
+        for key, entry in node.entries.items()
+    }
+
+
+def _text(key: str, entry: Entry, path: Path, findings: Findings) -> str:
+    node = entry.node
+    if not _KEY.fullmatch(key):
+        text = "expected lower-case letters, digits, '-' or '_', as in {component.key}"
+        findings.add(entry.key_at, path, f"{text}, got {key!r}")
+    if isinstance(node, Scalar) and node.text:
+        return node.text
+    if isinstance(node, Scalar):
+        findings.add(entry.key_at, path, f"expected text, got {got(node)}")
+    elif isinstance(node, (Items, Table)):
+        meant = closest(key, _FIELDS)
+        cure = f"; did you mean {meant!r}?" if meant else ""
+        findings.add(entry.key_at, path, f"expected text, got {got(node)}{cure}")
+    return ""

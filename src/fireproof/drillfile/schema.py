@@ -1,0 +1,84 @@
+"""JSON Schema of a drill file, for editors that complete and check while people type."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from pydantic.json_schema import models_json_schema
+
+from fireproof.drillfile.vocabulary import Vocabulary
+from fireproof.model.drill import Baseline, Drill, StepParams
+from fireproof.model.quantity import format_duration, format_rate
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+_WRITTEN: tuple[Callable[[Any], str], ...] = (format_duration, format_rate, "{}B".format)
+_STEPS = ("preflight", "recover", "verify", "refuse")
+
+
+def schema(vocabulary: Vocabulary) -> dict[str, Any]:
+    """Draft 2020-12 schema of a drill file in which these steps, faults and controls exist."""
+    models: list[type[Any]] = [Drill, Baseline, *vocabulary.steps.values()]
+    models += vocabulary.faults.values()
+    inputs = [(model, "validation") for model in dict.fromkeys(models)]
+    places, document = models_json_schema(inputs, by_alias=True)  # type: ignore[arg-type]
+    definitions: dict[str, Any] = document["$defs"]
+
+    def definition(model: type[Any]) -> dict[str, Any]:
+        reference: str = places[model, "validation"]["$ref"]
+        found: dict[str, Any] = definitions[reference.rpartition("/")[2]]
+        return found
+
+    def choice(kinds: Mapping[str, type[StepParams]]) -> dict[str, Any]:
+        for kind, model in kinds.items():
+            required = definition(model).setdefault("required", [])
+            required.extend([kind] if kind not in required else [])
+        return {"anyOf": [places[model, "validation"] for model in kinds.values()]}
+
+    drill = definition(Drill)
+    definitions["Step"] = choice(vocabulary.steps)
+    definitions["Fault"] = choice(vocabulary.faults)
+    for section in _STEPS:
+        drill["properties"][section]["items"] = {"$ref": "#/$defs/Step"}
+    drill["properties"]["fault"]["items"] = {"$ref": "#/$defs/Fault"}
+    definition(Baseline)["properties"]["steps"]["items"] = {"$ref": "#/$defs/Step"}
+    for place in _objects(definitions):
+        _close_names(place)
+        _write_default(place)
+    _name_controls(definitions, vocabulary)
+    del definitions["Drill"], definitions["Use"]
+    return {"$schema": DIALECT, **drill, "$defs": dict(sorted(definitions.items()))}
+
+
+def _objects(value: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(value, dict):
+        yield value
+    for below in value.values() if isinstance(value, dict) else value:
+        if isinstance(below, (dict, list)):
+            yield from _objects(below)
+
+
+def _close_names(place: dict[str, Any]) -> None:
+    """Refuse badly named entries, which pydantic leaves out because Python checks them."""
+    if "patternProperties" in place:
+        place["additionalProperties"] = False
+
+
+def _write_default(place: dict[str, Any]) -> None:
+    """Defaults as people write them: pydantic gives the nanoseconds of a duration."""
+    default, pattern = place.get("default"), place.get("pattern")
+    if isinstance(default, (int, float)) and pattern:
+        texts = (written(default) for written in _WRITTEN)
+        place["default"] = next(text for text in texts if re.fullmatch(pattern, text))
+
+
+def _name_controls(definitions: dict[str, Any], vocabulary: Vocabulary) -> None:
+    """One list of control ids that every objective points at, so that editors offer them."""
+    known = vocabulary.control_ids()
+    for definition in definitions.values():
+        controls = definition.get("properties", {}).get("controls")
+        if known and controls:
+            controls["items"] = {"$ref": "#/$defs/Control"}
+    if known:
+        definitions["Control"] = {"type": "string", "enum": known}

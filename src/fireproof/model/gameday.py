@@ -1,0 +1,15 @@
+"""A game day: several drills, in order."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from fireproof.model.drill import Name, Strict
+
+
+class GameDay(Strict):
+    """Names of drills, as their files call them."""
+
+    gameday: Name
+    title: str
+    drills: tuple[Name, ...] = Field(min_length=1)

@@ -1,0 +1,32 @@
+"""Entry of the lab's own processes: ``python -m proving_ground ctl|supervise|ledger|marks``."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main(argv: list[str]) -> int:
+    """Load only what the named part needs: ``ctl`` is called in the middle of a recovery."""
+    part, rest = (argv[0], argv[1:]) if argv else ("", [])
+    if part == "ctl":
+        from proving_ground import ctl
+
+        return ctl.main(rest)
+    if part == "supervise":
+        from proving_ground import supervisor
+
+        return supervisor.main(rest)
+    if part == "ledger":
+        from proving_ground.ledger import serve
+
+        return serve.main(rest)
+    if part == "marks":
+        from proving_ground import marks
+
+        return marks.main(rest)
+    print("usage: python -m proving_ground ctl|supervise|ledger|marks ...", file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,228 @@
+"""Whole runs against a real service: green only what was seen, and everything is sealed."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from support.scenario import Scenario
+
+pytestmark = pytest.mark.component
+
+
+def test_a_good_drill_passes_is_sealed_and_verifies(scenario: Scenario) -> None:
+    """The main job in small."""
+    ran = scenario.run()
+
+    assert (ran.code, ran.outcome) == (0, "passed"), ran.stderr
+    assert scenario.verify(ran.bundle) == 0
+    assert Path(ran.stdout.strip()).name == ran.bundle.name
+
+
+def test_a_missed_limit_is_failed(scenario: Scenario) -> None:
+    """The service came back, but later than promised."""
+    drill = scenario.drill()
+    drill["objectives"]["recovery-time"]["rto"] = "600ms"
+    drill["recover"].insert(0, {"process": ["sleep", "0.7"], "timeout": "5s"})
+
+    ran = scenario.run(drill)
+
+    assert (ran.code, ran.outcome) == (1, "failed"), ran.stderr
+    assert scenario.verify(ran.bundle) == 0
+
+
+def test_a_recovery_step_that_fails_is_failed_and_undone(scenario: Scenario) -> None:
+    """Exit 1 of the restore script may not end in green."""
+    drill = scenario.drill()
+    drill["recover"] = [{"process": ["false"], "timeout": "5s"}]
+
+    ran = scenario.run(drill)
+
+    assert (ran.code, ran.outcome) == (1, "failed"), ran.stderr
+    assert scenario.answers()
+
+
+def test_a_recovery_step_that_hangs_is_failed_and_undone(scenario: Scenario) -> None:
+    """A restore that never ends has an endless recovery time."""
+    drill = scenario.drill()
+    drill["recover"] = [{"process": ["sleep", "600"], "timeout": "1s"}]
+
+    ran = scenario.run(drill)
+
+    assert (ran.code, ran.outcome) == (1, "failed"), ran.stderr
+    assert scenario.answers()
+    assert "sleep" in ran.stderr
+
+
+def test_content_that_is_wrong_after_recovery_is_failed(scenario: Scenario) -> None:
+    """Up is not back."""
+    drill = scenario.drill()
+    drill["verify"] = [{"http": "{tiny.url}/", "contains": "excellent", "timeout": "5s"}]
+
+    ran = scenario.run(drill)
+
+    assert (ran.code, ran.outcome) == (1, "failed"), ran.stderr
+
+
+def test_a_test_folder_without_tests_is_inconclusive(scenario: Scenario) -> None:
+    """Pytest that collects nothing has verified nothing."""
+    (scenario.project / "checks").mkdir()
+    drill = scenario.drill()
+    drill["verify"] = [{"pytest": "checks", "timeout": "30s"}]
+
+    ran = scenario.run(drill)
+
+    assert (ran.code, ran.outcome) == (6, "inconclusive"), ran.stderr
+
+
+def test_a_fault_that_fails_is_never_green(scenario: Scenario) -> None:
+    """Nothing was broken, so nothing was shown."""
+    (scenario.service / "refuse-stop").touch()
+    drill = scenario.drill()
+    drill["fault"] = [{"pause": "tiny"}]
+    (scenario.service / "pid").write_text("999999999")
+
+    ran = scenario.run(drill)
+
+    assert ran.code in (3, 4, 7), ran.stderr
+    assert ran.code != 0
+
+
+def test_an_undo_that_fails_is_dirty_and_names_the_command(scenario: Scenario) -> None:
+    """The system may still be broken: exit 4, loudly, with what to type."""
+    (scenario.service / "refuse-start").touch()
+
+    ran = scenario.run()
+
+    assert (ran.code, ran.outcome) == (4, "aborted-dirty"), ran.stderr
+    assert "tiny_service.py ctl" in ran.stderr
+    assert "MAY STILL BE BROKEN" in ran.stderr
+
+
+def test_an_outage_before_the_fault_is_inconclusive_or_stopped(scenario: Scenario) -> None:
+    """A service that was down all along has no recovery time."""
+    (scenario.service / "answer").write_text("bad")
+
+    ran = scenario.run()
+
+    assert ran.code in (1, 3, 6), ran.stderr
+
+
+def test_a_fault_that_does_not_bite_is_never_green(scenario: Scenario) -> None:
+    """Pausing for an instant that no client noticed proves nothing."""
+    drill = scenario.drill()
+    (scenario.project / "decoy.py").write_text("import time; time.sleep(60)")
+    drill["fault"] = [{"pause": "tiny", "expires": "10s"}]
+    drill["recover"] = [{"process": ["kill", "-CONT", str(scenario.pid)], "timeout": "5s"}]
+    drill["probes"]["api"]["good"] = {"status": 200, "within": "900ms"}
+
+    ran = scenario.run(drill)
+
+    assert ran.code in (0, 6), ran.stderr
+    if ran.code == 0:
+        measured = ran.result["judgement"]["objectives"][0]["measured"][0]["interval"]  # type: ignore[index]
+        assert float(measured["hi"]) > 0
+
+
+def test_a_stop_during_recovery_undoes_seals_and_says_so(scenario: Scenario) -> None:
+    """Ctrl-C at the worst moment leaves a running service and a signed record."""
+    drill = scenario.drill()
+    drill["recover"] = [{"process": ["sleep", "30"], "timeout": "60s"}]
+    child = scenario.start(drill)
+    scenario.wait_for_record("injected")
+
+    child.send_signal(signal.SIGINT)
+    ran = scenario.wait(child)
+
+    assert (ran.code, ran.outcome) == (130, "aborted"), ran.stderr
+    assert scenario.answers()
+    assert scenario.verify(ran.bundle) == 0
+
+
+def test_a_killed_runner_is_undone_and_sealed_by_its_guardian(scenario: Scenario) -> None:
+    """Kill -9 of the runner leaves nothing broken and one outcome."""
+    drill = scenario.drill()
+    drill["recover"] = [{"process": ["sleep", "30"], "timeout": "60s"}]
+    child = scenario.start(drill)
+    runner = scenario.wait_for_record("open")["data"]["pid"]
+    scenario.wait_for_record("injected")
+
+    os.kill(runner, signal.SIGKILL)
+    ran = scenario.wait(child)
+
+    assert (ran.code, ran.outcome) == (7, "aborted"), ran.stderr
+    assert scenario.answers()
+    assert scenario.verify(ran.bundle) == 0
+
+
+def test_both_killed_is_recovered_by_the_next_call(scenario: Scenario) -> None:
+    """After a power cut, one `fireproof recover` undoes and seals."""
+    drill = scenario.drill()
+    drill["recover"] = [{"process": ["sleep", "30"], "timeout": "60s"}]
+    child = scenario.start(drill)
+    runner = scenario.wait_for_record("open")["data"]["pid"]
+    scenario.wait_for_record("injected")
+    os.kill(child.pid, signal.SIGSTOP)
+    os.kill(runner, signal.SIGKILL)
+    child.kill()
+    child.communicate()
+
+    ran = scenario.wait(scenario.call(["recover"]))
+
+    assert (ran.code, ran.outcome) == (7, "aborted"), ran.stderr
+    assert scenario.answers()
+    assert scenario.verify(ran.bundle) == 0
+
+
+def test_a_malformed_drill_runs_nothing_and_writes_nothing(scenario: Scenario) -> None:
+    """Exit 2 means that nobody touched anything."""
+    drill = scenario.drill()
+    drill["objectives"]["recovery-time"]["rto"] = "fast"
+    drill["fautl"] = drill.pop("fault")
+
+    ran = scenario.run(drill)
+
+    assert ran.code == 2
+    assert "did you mean 'fault'" in ran.stderr
+    assert "problems; nothing was run" in ran.stderr
+    assert not scenario.evidence.exists()
+
+
+def test_evidence_that_cannot_be_written_stops_before_the_fault(scenario: Scenario) -> None:
+    """Breaking a system without a record is harm, not a drill."""
+    scenario.evidence.write_text("a file, not a folder")
+
+    ran = scenario.run()
+
+    assert ran.code == 3, ran.stderr
+    assert scenario.answers()
+    assert "evidence" in ran.stderr
+
+
+def test_a_fault_that_the_environment_does_not_allow_is_refused(scenario: Scenario) -> None:
+    """Nothing outside what the environment file says is broken."""
+    words = scenario.write()
+    text = (scenario.project / "desk.yaml").read_text()
+    (scenario.project / "desk.yaml").write_text(text.replace("- kill\n", ""))
+
+    ran = scenario.wait(scenario.call(words))
+
+    assert ran.code == 3, ran.stderr
+    assert scenario.answers()
+
+
+def test_a_component_under_drill_is_refused(scenario: Scenario) -> None:
+    """Two drills on one service measure each other."""
+    drill = scenario.drill()
+    drill["recover"].insert(0, {"process": ["sleep", "3"], "timeout": "10s"})
+    first = scenario.start(drill)
+    scenario.wait_for_record("injected")
+
+    second = scenario.wait(scenario.call(scenario.write(scenario.drill())))
+
+    assert second.code == 3, second.stderr
+    assert "under drill" in second.stderr
+    assert scenario.wait(first).code == 0

@@ -1,0 +1,1 @@
+"""Small real things that tests stand on."""
