@@ -13,7 +13,7 @@ def main() -> None:
         code = run(sys.argv[2:])
         if code is not None:
             sys.exit(code)
-    from fireproof.cli.app import main as app
+    from fireproof.cli.app import app
 
     sys.exit(app())
 

@@ -54,4 +54,4 @@ def _postgres(port: int) -> bool:
     words = b"user\0probe\0database\0postgres\0application_name\0ready-probe\0\0"
     with socket.create_connection(("127.0.0.1", port), timeout=ANSWER_WITHIN_S) as line:
         line.sendall(struct.pack("!ii", 8 + len(words), 196608) + words)
-        return line.recv(1) == b"R"
+        return line.recv(4096)[:1] == b"R"

@@ -16,7 +16,7 @@ from fireproof.drillfile import load_drill, render
 from fireproof.engine.planning import freeze
 from fireproof.engine.start import start
 from fireproof.errors import DrillFileError, EvidenceError, FireproofError, UsageError
-from fireproof.evidence.signer import ChildSigner
+from fireproof.evidence import ChildSigner, EvidenceRoot
 from fireproof.guard.folder import RunFolder
 from fireproof.guard.interrupt import Interrupted, Interrupts
 from fireproof.model.verdict import ExitCode
@@ -73,5 +73,12 @@ def _run(
     services = make_services(folder.evidence, renderer.on_record, signer)
     gc.freeze()
     gc.enable()
+    if signer.created:
+        root = EvidenceRoot(folder.evidence)
+        print(
+            f"fireproof: made a signing key: {root.private_key} (keep it to yourself); "
+            f"auditors need {root.public_key}",
+            file=sys.stderr,
+        )
     renderer.begin(plan)
     return start(plan, folder, services, interrupts)

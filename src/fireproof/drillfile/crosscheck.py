@@ -11,7 +11,7 @@ from collections.abc import Container, Iterable
 from fireproof.drillfile.drills import Draft, PlacedEntry
 from fireproof.drillfile.findings import At, Findings, Path
 from fireproof.drillfile.tree import Items, Node, Scalar, Table, child, plain
-from fireproof.drillfile.uses import PlacedUse, main_component
+from fireproof.drillfile.uses import NAME, PlacedUse, main_component
 from fireproof.drillfile.vocabulary import Vocabulary
 from fireproof.drillfile.words import got, suggestion
 from fireproof.model.drill import (
@@ -195,12 +195,22 @@ def _saved(draft: Draft, findings: Findings) -> None:
     for use in draft.every_use():
         for path, text in texts(use.table, use.path):
             _uses_saved(text, path, saved, "no earlier step saves it", findings)
-        node = child(use.table, "save")
-        if isinstance(node, Scalar) and isinstance(node.value, str):
-            first = saved.setdefault(node.value, node.at)
-            if first is not node.at:
-                text_ = f"{node.value!r} is saved twice; first in line {first.line}"
-                findings.add(node.at, (*use.path, "save"), text_)
+        name = _saves(use)
+        at = _place(use.table, "save")
+        if name is not None and name in saved:
+            text_ = f"{name!r} is saved twice; first in line {saved[name].line}"
+            findings.add(at, (*use.path, "save"), text_)
+        elif name is not None:
+            saved[name] = at
+
+
+def _saves(use: PlacedUse) -> str | None:
+    """Name under which a step keeps its value; some kinds have a default for it."""
+    node = child(use.table, "save")
+    name = node.value if isinstance(node, Scalar) else None
+    if name is None and use.use is not None:
+        name = use.use.params.get("save")
+    return name if isinstance(name, str) else None
 
 
 def texts(node: Node, path: Path) -> Iterable[tuple[Path, Scalar]]:
@@ -234,7 +244,7 @@ def _fault(fault: PlacedUse, draft: Draft, findings: Findings) -> None:
         if isinstance(node, Scalar)
     ]
     target = main_component(plain(fault.table), fault.kind)
-    if target and named and target[1] not in named:
+    if target and named and all(map(NAME.fullmatch, named)) and target[1] not in named:
         # Leases are taken on the drill's components: harm elsewhere would be unguarded.
         key, name = target
         text = f"{name!r} is not among the drill's components{suggestion(name, named)}"

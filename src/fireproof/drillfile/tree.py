@@ -114,6 +114,9 @@ class _Builder:
             self._report(At(1, 1), [], "the file is empty")
             return None
         node = self._node(self._next(), 1)
+        if isinstance(node, Scalar) and node.value is None and not node.text:  # only "---"
+            self._report(At(1, 1), [], "the file is empty")
+            return None
         self._next()  # document end
         event = self._next()
         if isinstance(event, yaml.DocumentStartEvent):
@@ -147,7 +150,7 @@ class _Builder:
     def _entries(self, depth: int) -> dict[str, Entry]:
         entries: dict[str, Entry] = {}
         while not isinstance(event := self._next(), yaml.MappingEndEvent):
-            key_at, key = _at(event), self._key(event, depth)
+            key_at, key = _at(event), self._key(event)
             self._path.append("?" if key is None else key)
             node = self._node(self._next(), depth + 1)
             if key is not None and key in entries:
@@ -158,7 +161,7 @@ class _Builder:
             self._path.pop()
         return entries
 
-    def _key(self, event: Any, depth: int) -> str | None:
+    def _key(self, event: Any) -> str | None:
         """Text of a key; None when it is no word, which has been reported."""
         at = _at(event)
         if not isinstance(event, yaml.ScalarEvent):
@@ -166,8 +169,7 @@ class _Builder:
             if isinstance(event, yaml.AliasEvent):
                 kind = "an alias"
             self._report(at, self._path, f"expected a word before ':', got {kind}")
-            if not isinstance(event, yaml.AliasEvent):
-                self._node(event, depth + 1)
+            self._skip(event)
             return None
         if event.anchor is not None or event.tag is not None:
             self._decorations(event, at)
@@ -181,6 +183,16 @@ class _Builder:
             return str(event.value)
         self._report(at, self._path, said)
         return None
+
+    def _skip(self, event: Any) -> None:
+        """Read to the end of a node that is not wanted."""
+        depth = 0
+        while True:
+            depth += isinstance(event, yaml.CollectionStartEvent)
+            depth -= isinstance(event, yaml.CollectionEndEvent)
+            if not depth:
+                return
+            event = self._next()
 
     def _scalar(self, event: Any, at: At) -> Node:
         if event.anchor is not None or event.tag is not None:
@@ -224,6 +236,7 @@ _HINTS = {
     "mapping values are not allowed": "unexpected ':'; indent it as a key, or quote the whole text",
     "could not find expected ':'": "expected ':' after the key",
     "did not find expected '-' indicator": "expected '- ' as in the items before, or less indent",
+    "did not find expected key": "expected a key here; look at the indent, or the quotes before it",
     "unexpected end of stream": "the quote is never closed",
     "unknown escape character": "unknown escape; double the backslash or use single quotes",
 }

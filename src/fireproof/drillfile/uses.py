@@ -14,7 +14,7 @@ from fireproof.drillfile.vocabulary import Vocabulary
 from fireproof.drillfile.words import closest, either, got, suggestion
 from fireproof.model.drill import FaultParams, StepParams, Use
 
-_NAME = re.compile(r"[a-z][a-z0-9-]*")  # a path or a command is no component
+NAME = re.compile(r"[a-z][a-z0-9-]*")  # a path or a command is no component
 _COMMON = keys_at(FaultParams, ())  # what any entry may carry; never its kind
 
 
@@ -41,7 +41,7 @@ def main_component(params: Mapping[str, Any], kind: str) -> tuple[str, str] | No
     """The component that a fault's parameters name, with the key that names it."""
     for key in ("component", kind):
         value = params.get(key)
-        if isinstance(value, str) and _NAME.fullmatch(value):
+        if isinstance(value, str) and NAME.fullmatch(value):
             return key, value
     return None
 

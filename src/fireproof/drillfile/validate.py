@@ -40,16 +40,26 @@ def validate(
             findings.add(node.at, path, f"expected a mapping, got {got(node)}")
         return None
     data = plain(node) | dict(instead or {})
+    text = json.dumps(data)
     try:
         # JSON input, because strict Python input would refuse lists for tuples; strict, because
         # a quoted "5" is text and true is not a number.
-        return model.model_validate_json(json.dumps(data), strict=True)
+        return model.model_validate_json(text, strict=True)
     except ValidationError as err:
-        details = err.errors(include_url=False, include_input=False)
-        _Rewriter(model, node, path, findings).add(details)
+        rewriter = _Rewriter(model, node, path, findings)
+        if not rewriter.add(err.errors(include_url=False, include_input=False)):
+            return None
     except Exception as err:  # a plug-in's own validator fell over: its text is all there is
         findings.add(node.at, path, f"could not be understood: {err or type(err).__name__}")
-    return None
+        return None
+    # What went through a "before" validator is Python's: strict refuses its lists for tuples, so
+    # the rest is asked again without. Places that have been reported are not reported twice.
+    try:
+        instance = model.model_validate_json(text)
+    except ValidationError as err:
+        rewriter.add(err.errors(include_url=False, include_input=False))
+        return None
+    return None if rewriter.said else instance
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +71,22 @@ class _Place:
     node: Node
     key_at: At
     union: Path | None  # path of the value that may be one of several things
+    unwritten: str = ""  # key that a plug-in made up from what the file says
 
 
 class _Rewriter:
     def __init__(self, model: type[BaseModel], root: Table, path: Path, into: Findings) -> None:
         self._model, self._root, self._path, self._into = model, root, path, into
+        self.said: set[Path] = set()
 
-    def add(self, details: Iterable[ErrorDetails]) -> None:
-        placed = [(self._place(error["loc"]), error) for error in details]
-        placed = [(place, error) for place, error in placed if not isinstance(place.node, Broken)]
+    def add(self, details: Iterable[ErrorDetails]) -> bool:
+        """Report the errors; True when some were only strict about Python's types."""
+        everything = [(self._place(error["loc"]), error) for error in details]
+        placed = [
+            (place, error)
+            for place, error in everything
+            if not _idle(place.node, error) and not _pedantic(place, error)
+        ]
         meant = self._unknown_keys(placed)
         deepest: dict[Path, int] = {}
         for place, _ in placed:
@@ -86,11 +103,17 @@ class _Rewriter:
                 alternatives.setdefault(place.path, []).append((place, error))
         for errors in alternatives.values():
             self._say(errors)
+        return any(_pedantic(place, error) for place, error in everything)
+
+    def _tell(self, at: At, path: Path, text: str, about: Path) -> None:
+        if about not in self.said:
+            self._into.add(at, path, text)
+            self.said.add(about)
 
     def _place(self, loc: tuple[int | str, ...]) -> _Place:
         node: Node = self._root
         key_at, path, union = node.at, self._path, None
-        for part in loc:
+        for index, part in enumerate(loc):
             if isinstance(node, Table) and str(part) in node.entries:
                 entry = node.entries[str(part)]
                 node, key_at = entry.node, entry.key_at
@@ -99,8 +122,10 @@ class _Rewriter:
                 key_at = node.at
             elif part == "[key]":
                 return _Place(path, key_at, Scalar(key_at, path[-1], str(path[-1])), key_at, None)
+            elif isinstance(node, Table) and str(part) in keys_at(self._model, loc[:index]):
+                return _Place(path, node.at, node, key_at, union, str(part))
             else:
-                union = path  # a name pydantic gives to one alternative, or a missing key
+                union = path  # a name pydantic gives to one alternative
                 continue
             path = (*path, part)
         at = key_at if isinstance(node, Scalar) and not node.text else node.at
@@ -111,11 +136,12 @@ class _Rewriter:
         meant: set[tuple[Path, str]] = set()
         for place, error in placed:
             if error["type"] == "extra_forbidden":
-                key, above = str(place.path[-1]), place.path[:-1]
+                key = str(error["loc"][-1])
+                above = place.path[:-1] if place.union is None else place.path
                 known = keys_at(self._model, error["loc"][:-1])
                 unused = known - set(self._table(above).entries)
                 text = f"unknown key {key!r}{suggestion(key, known, unused)}"
-                self._into.add(place.key_at, above, text)
+                self._tell(place.key_at, above, text, place.path)
                 match = closest(key, unused)
                 if match is not None:
                     meant.add((above, match))
@@ -132,7 +158,7 @@ class _Rewriter:
 
     def _missing(self, place: _Place, key: str, meant: set[tuple[Path, str]]) -> None:
         if (place.path, key) not in meant:  # else the misspelt key says it all
-            self._into.add(place.node.at, place.path, f"{key!r} is missing")
+            self._tell(place.node.at, place.path, f"{key!r} is missing", (*place.path, key))
 
     def _say(self, errors: list[tuple[_Place, ErrorDetails]]) -> None:
         place = errors[0][0]
@@ -140,11 +166,29 @@ class _Rewriter:
         expected = [_expected(error) for _, error in errors]
         if all(phrase is not None for phrase in expected):
             actual = errors[0][1].get("ctx", {}).get("actual_length")
-            text = f"expected {either(filter(None, expected))}, got {actual or came}"
-            text += _cure(place.node, errors[0][1])
+            text = f"expected {either(filter(None, expected))}"
+            if place.unwritten:
+                text = f"{place.unwritten}: {text}"
+            else:
+                text += f", got {actual or came}{_cure(place.node, errors[0][1])}"
         else:
             text = next(_own_text(error) for _, error in errors if _expected(error) is None)
-        self._into.add(place.at, place.path, text)
+        self._tell(place.at, place.path, text, place.path)
+
+
+def _idle(node: Node, error: ErrorDetails) -> bool:
+    """Whether an error only follows from another that is reported."""
+    if error["type"] == "too_short" and isinstance(node, Items):
+        # Pydantic does not count the entries of a tuple that are wrong themselves.
+        return len(node.nodes) >= int(error["ctx"]["min_length"])
+    return isinstance(node, Broken)
+
+
+def _pedantic(place: _Place, error: ErrorDetails) -> bool:
+    """Whether a value only has another Python type than the file can give it."""
+    if error["type"] in ("tuple_type", "list_type", "set_type", "frozen_set_type"):
+        return isinstance(place.node, Items) or bool(place.unwritten)
+    return error["type"] == "is_instance_of" and isinstance(place.node, Scalar)
 
 
 def keys_at(model: object, loc: Iterable[int | str]) -> set[str]:
@@ -187,6 +231,8 @@ _EXPECTED: dict[str, Callable[[_Context], str]] = {
     "int_from_float": lambda _: "a whole number",
     "float_type": lambda _: "a number",
     "finite_number": lambda _: "a finite number",
+    "bool_parsing": lambda _: "true or false",
+    "float_parsing": lambda _: "a number",
     "bool_type": lambda _: "true or false",
     "none_required": lambda _: "nothing",
     "list_type": lambda _: "a list",
@@ -235,6 +281,7 @@ def _own_text(error: ErrorDetails) -> str:
     return text[:1].lower() + text[1:].rstrip(".")
 
 
+_NUMBER = re.compile(r"[-+]?[0-9]+(?:\.[0-9]+)?|true|false")
 _REFERENCE = re.compile(r"[a-z][a-z0-9-]*\.[a-z0-9_-]+")
 
 
@@ -248,6 +295,8 @@ def _cure(node: Node, error: ErrorDetails) -> str:
         return f'; write "{{{key}}}" with its quotes' if _REFERENCE.fullmatch(key) else ""
     if not isinstance(node, Scalar) or not isinstance(node.value, str):
         return ""
+    if kind in ("int_type", "float_type", "bool_type"):
+        return "; remove the quotes" if _NUMBER.fullmatch(node.text) else ""
     if kind in ("literal_error", "enum"):
         words = re.findall(r"'([^']*)'", str(error["ctx"]["expected"]))
         match = closest(node.value, words)

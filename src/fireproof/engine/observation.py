@@ -57,7 +57,8 @@ def environment_record(stated: dict[str, str]) -> dict[str, Any]:
     return {
         "machine": machine(),
         "clock": clock_state(),
-        "clocks": clock_pair(),
+        # As text: canonical JSON (RFC 8785) holds no integer above 2**53.
+        "clocks": {name: str(value) for name, value in clock_pair().items()},
         "load1": load1(),
         "stated": stated,
     }

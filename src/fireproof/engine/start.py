@@ -45,8 +45,6 @@ def start(
         digest = services.sign_plan(folder.bag, plan.model_dump(mode="json", by_alias=True))
         journal = JournalWriter.create(folder.journal, ballast=folder.ballast)
     except BaseException:
-        (folder.bag / "plan.json").unlink(missing_ok=True)
-        (folder.bag / "plan.sigstore.json").unlink(missing_ok=True)
         folder.discard()
         if lock is not None:
             os.close(lock)

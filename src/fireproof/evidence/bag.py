@@ -127,7 +127,8 @@ def read_bag(
     for name in required:
         if name not in tree.files and name not in named:
             problems.append(BagProblem("missing", name, "missing; every bundle has it"))
-    problems += _declarations(folder, tree, [name for name in tree.files if _is_payload(name)])
+    if not problems:  # otherwise the count is off because of what is named already
+        problems += _declarations(folder, tree)
     return Bag(sha256_hex(tag_text), digests, tuple(problems), read)
 
 
@@ -202,9 +203,10 @@ def _strangers(
     return found
 
 
-def _declarations(folder: Path, tree: Tree, payload: list[str]) -> list[BagProblem]:
+def _declarations(folder: Path, tree: Tree) -> list[BagProblem]:
     """What bagit.txt and bag-info.txt state about the bag, compared with the bag."""
     found = []
+    payload = [name for name in tree.files if _is_payload(name)]
     try:
         if BAGIT in tree.files and read_small(folder / BAGIT, 4096) != DECLARATION:
             found.append(BagProblem("manifest", BAGIT, "does not declare BagIt 1.0 in UTF-8"))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-import stat
 import threading
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+
+from fireproof.evidence.tree import open_plain
 
 # hashlib lets other threads run while it works, so threads pay, but starting one costs about as
 # much as hashing 100 kB.
@@ -77,22 +78,15 @@ def digest_files(folder: Path, names: Iterable[str], *, sync: bool = False) -> d
 
 def _digest(path: Path, sync: bool) -> Digested:
     try:
-        # Never through a symlink, and never waiting for the other end of a FIFO.
-        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError as error:
-        return Digested(None, error.strerror or str(error))
-    with open(fd, "rb", buffering=0) as file:
-        try:
-            if not stat.S_ISREG(os.fstat(fd).st_mode):
-                return Digested(None, "not a regular file")
+        with open_plain(path) as file:
             if sync:
-                os.fsync(fd)
-            before = os.fstat(fd)
+                os.fsync(file.fileno())
+            before = os.fstat(file.fileno())
             started_ns = time.time_ns()
             digest = hashlib.file_digest(file, "sha256").hexdigest()
-            after = os.fstat(fd)
-        except OSError as error:
-            return Digested(None, error.strerror or str(error))
+            after = os.fstat(file.fileno())
+    except OSError as error:
+        return Digested(None, error.strerror or str(error))
     settled = _looks(before) == _looks(after) and before.st_ctime_ns < started_ns - _TICK_NS
     return Digested(digest, None, after.st_size, _looks(after), settled)
 

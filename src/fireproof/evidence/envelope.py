@@ -105,7 +105,7 @@ def verify_envelope(envelope: Envelope, keys: Mapping[str, Key], name: str) -> K
     Raises:
         VerificationError: signed by a key that is not among ``keys``, or not signed at all.
     """
-    from securesystemslib.exceptions import VerificationError as LibraryError
+    from securesystemslib.exceptions import UnverifiedSignatureError
     from securesystemslib.signer import Signature
 
     key = keys.get(envelope.key_id)
@@ -118,7 +118,7 @@ def verify_envelope(envelope: Envelope, keys: Mapping[str, Key], name: str) -> K
     signed = Signature(envelope.key_id, envelope.signature.hex())
     try:
         key.verify_signature(signed, pae(envelope.payload_type, envelope.payload))
-    except LibraryError as error:
+    except UnverifiedSignatureError as error:
         text = f"{name}: the signature is not by key {short_id(envelope.key_id)} over this payload"
         raise VerificationError(text) from error
     return key

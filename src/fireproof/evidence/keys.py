@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from fireproof.errors import EvidenceError
 from fireproof.evidence.layout import EvidenceRoot
-from fireproof.evidence.tree import make_folders, read_small, sync_folder
+from fireproof.evidence.tree import make_folders, open_plain, read_small, sync_folder
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
@@ -81,13 +81,9 @@ def load_private_key(path: Path) -> EllipticCurvePrivateKey:
     try:
         if stat.S_ISLNK(os.lstat(path).st_mode):
             raise EvidenceError(f"{path}: is a symlink; a private key must be a plain file")
-        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        with open(fd, "rb") as file:
-            status = os.fstat(fd)
-            if not stat.S_ISREG(status.st_mode):
-                raise EvidenceError(f"{path}: is not a plain file")
-            if status.st_mode & 0o077:
-                mode = stat.S_IMODE(status.st_mode)
+        with open_plain(path) as file:
+            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+            if mode & 0o077:
                 raise EvidenceError(
                     f"{path}: others may use this private key (mode {mode:04o}); "
                     f"if nobody has: chmod 600 {path}; otherwise replace it"

@@ -164,7 +164,9 @@ class ChildSigner:
     def _greeting(self) -> dict[str, Any]:
         if self._hello is None:
             try:
-                answer = _receive(self._channel, time.monotonic() + _ANSWER_S)
+                deadline = time.monotonic() + _ANSWER_S
+                _send(self._channel, b"", deadline)
+                answer = _receive(self._channel, deadline)
                 self._hello = dict(json.loads(answer))
             except (OSError, ValueError) as error:
                 raise EvidenceError(f"the signer process did not start: {error}") from error
@@ -213,9 +215,14 @@ def _become_signer(channel: socket.socket, parent: int) -> None:
 
 
 def _serve(channel: socket.socket, root: EvidenceRoot, uri: str | None) -> None:
+    _warm_up()
+    # A key is made only for a run that really starts: a malformed drill file writes nothing.
+    try:
+        _receive(channel, None)
+    except OSError:
+        return  # nobody ever asked
     try:
         signer = open_signer(root, uri)
-        _warm_up()
         hello: dict[str, Any] = {"key_id": signer.key_id, "created": signer.created}
     except FireproofError as error:
         hello = {"error": str(error)}

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from dataclasses import dataclass, field
+from io import FileIO
 from pathlib import Path
 
 from fireproof.evidence.manifest import BagProblem, why_unfit
@@ -96,13 +98,19 @@ def write_durably(path: Path, data: bytes, mode: int = 0o644) -> None:
         os.fsync(file.fileno())
 
 
+def open_plain(path: Path) -> FileIO:
+    """A regular file, open for reading; never through a symlink, never waiting for a FIFO."""
+    fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
+    return FileIO(fd, "rb")
+
+
 def read_small(path: Path, limit: int) -> bytes:
     """Bytes of a regular file of at most ``limit`` bytes; OSError otherwise."""
-    fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    with open(fd, "rb") as file:
-        status = os.fstat(fd)
-        if not stat.S_ISREG(status.st_mode):
-            raise OSError(0, "not a regular file", str(path))
-        if status.st_size > limit:
-            raise OSError(0, f"{status.st_size} bytes, larger than any such file", str(path))
-        return file.read(limit + 1)
+    with open_plain(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > limit:
+            raise OSError(errno.EFBIG, f"{size} bytes, larger than any such file", str(path))
+        return file.readall()

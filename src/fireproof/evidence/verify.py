@@ -245,8 +245,11 @@ class _Look:
 
     def residue(self, problems: list[str]) -> str:
         """The run says what it left behind, and its outcome agrees."""
-        last = self.records[-1] if self.records else None
-        if last is None or last.kind != "residue":
+        if not self.records:
+            problems.append(f"{JOURNAL}: could not be read, so what was left behind is unknown")
+            return ""
+        last = self.records[-1]
+        if last.kind != "residue":
             problems.append(f"{JOURNAL}: does not end with the residue check")
             return ""
         if last.data.get("clean") is True:

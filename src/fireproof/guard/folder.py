@@ -106,8 +106,10 @@ class RunFolder:
 
     def discard(self) -> None:
         """Remove a folder that never got a journal."""
-        for path in (self.ballast, self.lock):
-            path.unlink(missing_ok=True)
+        plan = (self.bag / "plan.json", self.bag / "plan.sigstore.json")
+        for path in (self.ballast, self.lock, *plan):
+            with contextlib.suppress(OSError):
+                path.unlink()
         for folder in (self.data, self.bag, self.root):
             with contextlib.suppress(OSError):
                 folder.rmdir()

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from fireproof.guard.folder import RunFolder
 from fireproof.guard.sweeper import unfinished
+from fireproof.journal import read_bytes
 from fireproof.processes import become_subreaper, die_with_parent, kill_tree
 
 RECOVER_TIMEOUT_S = 600.0  # undo of every fault (each bounded), judge and seal
@@ -75,7 +76,8 @@ def supervise(
     if not folder.journal.exists():
         folder.discard()
         return code if code > 0 else 70
-    # A runner that gave up by itself and left the run open has said why already.
+    if code >= 0 and _is_down(folder):
+        return code  # undone but not sealed: the runner has said why, the next start tries again
     how = f"signal {-code}" if code < 0 else f"exit code {code}"
     return recover(folder, f"the runner died ({how})", "guardian")
 
@@ -95,6 +97,12 @@ def _run(runner: Callable[[], int]) -> None:
             sys.stdout.flush()
             sys.stderr.flush()
         os._exit(code)
+
+
+def _is_down(folder: RunFolder) -> bool:
+    """Whether the way down was recorded to its end."""
+    records = read_bytes(folder.journal.read_bytes()).records
+    return bool(records) and records[-1].kind == "residue"
 
 
 def _forward(child: int, signum: int) -> None:

@@ -52,7 +52,12 @@ class Use(Strict):
         main = self.params.get(self.kind)
         if title:
             return str(title)
-        return f"{self.kind} {main}" if isinstance(main, str) else self.kind
+        if isinstance(main, (list, tuple)) and main and all(isinstance(w, str) for w in main):
+            main = " ".join([main[0].rpartition("/")[2], *main[1:]])
+        if isinstance(main, Mapping):
+            main = ", ".join(f"{key} {value}" for key, value in main.items() if value is not None)
+        text = f"{self.kind} {main}" if isinstance(main, str) else self.kind
+        return text if len(text) <= 80 else text[:79] + "…"
 
 
 class Good(Strict):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, LiteralString, cast
 
@@ -16,6 +16,7 @@ from fireproof.steps.answer import Request, Tell, TooLateError, look_limit, serv
 if TYPE_CHECKING:
     import psycopg
 
+Queries = Iterable[tuple[str, LiteralString]]  # the drill's author wrote them
 LOOK_NS = 5 * 10**9  # one look of a wait; a frozen server must not use up the whole wait
 _MAX_VALUE = 2**20
 # Bytes of a digest must depend on the content only, not on who asks.
@@ -101,10 +102,10 @@ def _digest(request: Request, tell: Tell) -> None:
             connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             for name, value in _PINNED:
                 connection.execute("SELECT set_config(%s, %s, true)", (name, value))
-            for label, query in sorted(request["queries"].items()):
+            for label, query in sorted(cast(Queries, request["queries"].items())):
                 sha, rows = hashlib.sha256(), 0
                 bare = query.strip().rstrip(";")
-                copy_sql = cast(LiteralString, f"COPY ({bare}\n) TO STDOUT")
+                copy_sql = f"COPY ({bare}\n) TO STDOUT"  # the line break ends a comment of theirs
                 with connection.cursor() as cursor, cursor.copy(copy_sql) as stream:
                     for block in stream:
                         sha.update(block)

@@ -46,21 +46,11 @@ def _private_folder(run: str) -> Iterator[Path]:
 
 
 def _furnish(private: Path) -> dict[str, str]:
-    """Write the neutral inventory; returns the environment that keeps the user's own settings out.
-
-    ansible-core puts the interpreter's path into a shell line without quotes, so a checkout with a
-    space in its path gets a wrapper; it is run by ``/bin/sh`` because a tmpfs may be noexec.
-    """
+    """Write the neutral inventory; returns the environment that keeps the user's settings out."""
     for name in ("home", "tmp", "inventory"):
         (private / name).mkdir(mode=0o700)
     (private / "ansible.cfg").write_text("[defaults]\n", "utf-8")
     (private / "inventory" / "hosts").write_text("localhost ansible_connection=local\n", "utf-8")
-    interpreter = sys.executable
-    if re.search(r"[^A-Za-z0-9_./+-]", interpreter):
-        wrapper = private / "python"
-        quoted = interpreter.replace("'", "'\\''")
-        wrapper.write_text(f"exec '{quoted}' \"$@\"\n", "utf-8")
-        interpreter = f"/bin/sh {wrapper}"
     path = f"{Path(sys.executable).parent}:{os.environ.get('PATH', '/usr/bin:/bin')}"
     return {
         "PATH": path,  # ansible-playbook stands beside our python
@@ -72,7 +62,7 @@ def _furnish(private: Path) -> dict[str, str]:
         "ANSIBLE_LOCAL_TEMP": str(private / "tmp"),
         "ANSIBLE_REMOTE_TEMP": str(private / "tmp"),
         "ANSIBLE_RETRY_FILES_ENABLED": "0",
-        "ANSIBLE_PYTHON_INTERPRETER": interpreter,
+        "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
         "ANSIBLE_NOCOLOR": "1",
         "ANSIBLE_FORCE_COLOR": "0",
         "ANSIBLE_LOCALHOST_WARNING": "0",
@@ -158,6 +148,8 @@ class Playbook:
         ok: bool | None
         if "late" in told:
             ok, why = False, f"did not end within {format_duration(params.timeout)}; killed"
+            if task := told.get("task"):
+                why += f" in task {task!r}"
         elif told.get("status") != "successful" or told.get("rc") != 0:
             ok, why = False, _why_it_failed(told, end, folder / "stdout.txt")
         elif not told.get("hosts"):

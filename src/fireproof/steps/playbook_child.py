@@ -53,6 +53,8 @@ def work(request: Request, tell: Tell) -> None:
             failure = _failure(event)
             if failure and not (failed and failure["why"] == "One or more items failed"):
                 failed = failure
+            if event.get("event") == "playbook_on_task_start":
+                tell({"task": str((event.get("event_data") or {}).get("task"))})
             if event.get("event") == "playbook_on_stats":
                 hosts = (event.get("event_data") or {}).get("processed") or {}
             events.write(json.dumps(event, sort_keys=True) + "\n")

@@ -25,6 +25,7 @@ password_encryption = 'scram-sha-256'
 max_connections = 60
 shared_buffers = 64MB
 wal_level = replica
+max_wal_size = 512MB              # initdb scales it down with the segment size
 archive_mode = on
 archive_timeout = {ARCHIVE_TIMEOUT_S}s
 archive_command = '/bin/true'     # until the data is loaded; no backup reaches back that far

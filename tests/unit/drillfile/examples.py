@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from pydantic import Field, field_validator
 
 from fireproof.drillfile import Vocabulary
@@ -13,7 +15,7 @@ NAME = "backup-restore"
 
 class Playbook(StepParams):
     playbook: str
-    variables: dict[str, str] = {}
+    variables: Mapping[str, str] = {}
 
 
 class Pytest(StepParams):

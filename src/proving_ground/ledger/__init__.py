@@ -1,0 +1,1 @@
+"""The ledger: a small real service, there to be broken."""

@@ -1,0 +1,37 @@
+"""One JSON object a line on standard output, each request with its id."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from typing import Any
+
+from fireproof.clock import utc_label
+
+_FIELDS = ("request_id", "method", "path", "status", "took_ms", "detail")
+
+
+class JsonLines(logging.Formatter):
+    """Fixed fields only: bodies and headers never reach a log."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, Any] = {"at": utc_label(), "level": record.levelname.lower()}
+        line["message"] = record.getMessage()
+        line |= {key: getattr(record, key) for key in _FIELDS if hasattr(record, key)}
+        if record.exc_info:
+            line["error"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False)
+
+
+def set_up_logs() -> logging.Logger:
+    """The service's logger; libraries speak up from warnings on."""
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(JsonLines())
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    # The pool warns at every failed attempt, dozens a second while the database is away; the
+    # answers to requests say the same.
+    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
+    logger = logging.getLogger("ledger")
+    logger.setLevel(logging.INFO)
+    return logger

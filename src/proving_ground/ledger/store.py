@@ -1,0 +1,139 @@
+"""The ledger's side of the database: a pool that comes back fast, and bounds on every wait."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import psycopg
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+APPEND_WITHIN_S = 1.5  # a writer that waits longer has gone away
+READ_WITHIN_S = 1.0
+READY_WITHIN_S = 0.25
+CONNECTION_WITHIN_S = 0.1  # with ten connections for short statements, waiting means it is down
+
+T = TypeVar("T")
+
+
+class Unavailable(Exception):
+    """The database gave no answer in time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """What became of an append."""
+
+    outcome: str  # appended | same | conflict
+    seq: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One stored event."""
+
+    seq: int
+    tenant: str
+    key: str
+    body: str
+    digest: str
+    created_at: str
+
+
+class Store:
+    """Appends and reads events."""
+
+    def __init__(self, dsn: str) -> None:
+        # The pool's own pause between attempts starts at a second and doubles: after an outage of
+        # a minute nobody would be served for half a minute more. With a short limit it gives up
+        # at once and the next request makes it try again.
+        self._pool = AsyncConnectionPool(
+            dsn,
+            min_size=2,
+            max_size=10,
+            timeout=CONNECTION_WITHIN_S,
+            reconnect_timeout=0.02,
+            kwargs={"autocommit": True, "connect_timeout": 2},
+            open=False,
+        )
+        self._abandoned: set[asyncio.Task[Any]] = set()
+
+    async def open(self) -> None:
+        await self._pool.open(wait=False)
+
+    async def close(self) -> None:
+        for task in self._abandoned:
+            task.cancel()
+        await self._pool.close(timeout=1.0)
+
+    async def append(self, tenant: str, key: str, body: str) -> Appended:
+        """Store the event, or find it stored; returns after the commit.
+
+        Raises:
+            Unavailable: it may or may not be stored; sending it again is safe.
+        """
+        sql = "SELECT outcome, seq, digest FROM append_event(%s, %s, %s)"
+        row = await self._row(sql, (tenant, key, body), APPEND_WITHIN_S)
+        if row is None:
+            raise Unavailable("the database returned nothing for an append")
+        return Appended(*row)
+
+    async def event(self, tenant: str, seq: int) -> Event | None:
+        """The event of that tenant with that number."""
+        sql = "SELECT seq, tenant, key, body, digest, created_at::text FROM events"
+        row = await self._row(sql + " WHERE tenant = %s AND seq = %s", (tenant, seq), READ_WITHIN_S)
+        return Event(*row) if row else None
+
+    async def ready(self) -> int:
+        """Number of the newest event, through the same pool that serves the writers."""
+        row = await self._row("SELECT coalesce(max(seq), 0) FROM events", (), READY_WITHIN_S)
+        return int(row[0]) if row else 0
+
+    async def _row(self, sql: str, params: tuple[Any, ...], within_s: float) -> Any:
+        """One row. Every statement here may be repeated safely, so a connection that turns out to
+        be dead (the server was restarted) costs the caller another try, not an error.
+        """
+        give_up_at = time.monotonic() + within_s
+        while True:
+            left_s = give_up_at - time.monotonic()
+            try:
+                return await self._bounded(self._once(sql, params), left_s)
+            except (PoolTimeout, TimeoutError) as err:
+                raise Unavailable(f"no answer from the database: {err}") from err
+            except psycopg.OperationalError as err:
+                if time.monotonic() >= give_up_at:
+                    raise Unavailable(f"the database failed: {err}") from err
+            except psycopg.Error as err:
+                raise Unavailable(f"the database refused: {err}") from err
+
+    async def _once(self, sql: str, params: tuple[Any, ...]) -> Any:
+        conn = await self._pool.getconn()
+        try:
+            return await (await conn.execute(sql, params)).fetchone()
+        finally:
+            await self._pool.putconn(conn)
+
+    async def _bounded(self, work: Coroutine[Any, Any, T], within_s: float) -> T:
+        """The result, or TimeoutError on time.
+
+        ``asyncio.timeout`` would wait for the cancelled statement, which psycopg first tries to
+        cancel on the server: up to ten seconds when that server is stopped. So the caller leaves
+        and the statement is ended in the background.
+        """
+        task = asyncio.ensure_future(work)
+        done, _ = await asyncio.wait({task}, timeout=max(0.0, within_s))
+        if done:
+            return task.result()
+        self._abandoned.add(task)
+        task.add_done_callback(self._forget)
+        task.cancel()
+        raise TimeoutError(f"nothing within {within_s:.2f} s")
+
+    def _forget(self, task: asyncio.Task[Any]) -> None:
+        self._abandoned.discard(task)
+        if not task.cancelled():
+            task.exception()  # looked at, so that nobody warns that it was not

@@ -1,0 +1,81 @@
+"""What the ledger needs inside a fresh database: roles, tables, rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.resources import files
+from typing import Any, LiteralString, cast
+
+import psycopg
+from psycopg import sql
+
+_GRANTS: dict[str, tuple[LiteralString, ...]] = {
+    # The service appends through the function alone and can change nothing.
+    "ledger": (
+        "GRANT SELECT ON events TO ledger",
+        "GRANT EXECUTE ON FUNCTION append_event TO ledger",
+    ),
+    "marks": (
+        "GRANT SELECT ON events TO marks",
+        "GRANT SELECT, INSERT, UPDATE ON restore_points TO marks",
+        "GRANT EXECUTE ON FUNCTION pg_create_restore_point TO marks",
+        "ALTER ROLE marks SET log_min_error_statement = 'panic'",  # or each point logs its SQL
+    ),
+    "reader": ("GRANT pg_read_all_data, pg_monitor TO reader",),
+    "backup": ("ALTER ROLE backup REPLICATION",),
+}
+ROLES = tuple(_GRANTS)
+
+
+def _text(name: str) -> LiteralString:
+    return cast(LiteralString, files("proving_ground.ledger").joinpath(name).read_text("utf-8"))
+
+
+def provision(admin: str, passwords: Mapping[str, str], scale: int) -> None:
+    """Roles, schema and accounts in the database ``ledger`` of a fresh cluster.
+
+    Args:
+        admin: DSN of the superuser, any database.
+        passwords: of each of ``ROLES``; they travel as SCRAM verifiers, never as text.
+        scale: units of about 40 MB.
+    """
+    with psycopg.connect(admin, autocommit=True, dbname="postgres") as conn:
+        conn.execute("CREATE DATABASE ledger")
+    with psycopg.connect(admin, autocommit=True, dbname="ledger") as conn:
+        conn.execute("CREATE ROLE ledger_owner NOLOGIN")
+        conn.execute("REVOKE ALL ON SCHEMA public FROM PUBLIC")
+        conn.execute("GRANT USAGE ON SCHEMA public TO PUBLIC")
+        conn.execute("GRANT ALL ON SCHEMA public TO ledger_owner")
+        conn.execute("SET ROLE ledger_owner")
+        _tables(conn, scale)
+        conn.execute("RESET ROLE")
+        conn.execute("REVOKE EXECUTE ON FUNCTION append_event FROM PUBLIC")
+        for role, grants in _GRANTS.items():
+            verifier = conn.pgconn.encrypt_password(
+                passwords[role].encode(), role.encode(), b"scram-sha-256"
+            ).decode()
+            conn.execute(
+                sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(
+                    sql.Identifier(role), sql.Literal(verifier)
+                )
+            )
+            for grant in grants:
+                conn.execute(grant)
+        conn.execute("VACUUM ANALYZE")
+        conn.execute("CHECKPOINT")
+
+
+def provision_external(dsn: str, scale: int) -> str:
+    """Tables and rows in a database of the user's own, unless they are there; what was done."""
+    with psycopg.connect(dsn, autocommit=True) as conn:
+        found: Any = conn.execute("SELECT to_regclass('events'), to_regclass('accounts')")
+        if any(found.fetchone() or ()):
+            return "the ledger's tables are there; left as they are"
+        with conn.transaction():
+            _tables(conn, scale)
+    return "the ledger's tables were made; `lab down` leaves them"
+
+
+def _tables(conn: psycopg.Connection[Any], scale: int) -> None:
+    conn.execute(_text("schema.sql"))
+    conn.execute(cast(LiteralString, _text("accounts.sql").replace("{scale}", str(scale))))
