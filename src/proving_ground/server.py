@@ -23,6 +23,9 @@ _TICK_S = 0.01
 _STOP_WITHIN_S = 20.0  # a fast shutdown writes a checkpoint; beyond this it is killed
 _ORPHANS_WITHIN_S = 5.0
 _TAIL_LINES = 12
+_TAIL_BYTES = 2**18
+# Postgres logs each client that comes too early as FATAL, dozens a second during a drill.
+_NOISE = ("FATAL:  the database system is ", "DETAIL:  Hot standby mode is disabled")
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,14 +168,15 @@ class Server:
         }
 
     def tail(self, start: int) -> tuple[str, ...]:
-        """Last lines it logged since that offset."""
+        """Last lines it logged since that offset, without the turned-away clients of a start."""
         try:
             with self.log_path.open("rb") as log:
-                log.seek(max(start, log.seek(0, os.SEEK_END) - 65536))
+                log.seek(max(start, log.seek(0, os.SEEK_END) - _TAIL_BYTES))
                 lines = log.read().decode("utf-8", "replace").splitlines()
         except OSError:
             return ()
-        return tuple(lines[-_TAIL_LINES:])
+        telling = [line for line in lines if not any(noise in line for noise in _NOISE)]
+        return tuple(telling[-_TAIL_LINES:])
 
     def _refusal(self, spec: ServerSpec, params: Mapping[str, str]) -> str | None:
         for key in spec.owned:

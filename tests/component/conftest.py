@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import shutil
 import subprocess
 import tempfile
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from fireproof.processes import become_subreaper
 from support.postgres import (
     Postgres,
     dsn_for,
@@ -20,6 +22,17 @@ from support.postgres import (
     unprivileged,
     wait_for_database,
 )
+
+
+@pytest.fixture
+def subreaper() -> Iterator[None]:
+    """Orphans come to this process during the test, as they do to the runner."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    become_subreaper()
+    try:
+        yield
+    finally:
+        assert libc.prctl(36, 0, 0, 0, 0) == 0
 
 
 @pytest.fixture(scope="session")

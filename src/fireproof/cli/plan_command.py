@@ -19,11 +19,18 @@ def command(drill: Path, environment: str, as_json: bool) -> int:
     from fireproof.engine.planning import freeze
     from fireproof.guard.folder import new_run_id
     from fireproof.model.quantity import format_duration
+    from fireproof.steps import load_steps
 
     loaded = load_drill(drill, vocabulary())
     where = load_any_environment(environment)
     plan = freeze(
-        loaded, where, run=new_run_id(), drill_file=drill, project=Path.cwd(), parameters={}
+        loaded,
+        where,
+        run=new_run_id(),
+        drill_file=drill,
+        project=Path.cwd(),
+        parameters={},
+        steps=load_steps(),
     )
     if as_json:
         body = plan.model_dump(mode="json", by_alias=True)

@@ -20,6 +20,7 @@ from fireproof.evidence import ChildSigner, EvidenceRoot
 from fireproof.guard.folder import RunFolder
 from fireproof.guard.interrupt import Interrupted, Interrupts
 from fireproof.model.verdict import ExitCode
+from fireproof.steps import load_steps
 
 RECORDED_PARAMETERS = ("SCALE", "POSTGRES")
 
@@ -68,6 +69,7 @@ def _run(
             run=folder.run,
             drill_file=settings.drill,
             project=project,
+            steps=load_steps(),
             parameters={n: os.environ[n] for n in RECORDED_PARAMETERS if n in os.environ},
         )
     services = make_services(folder.evidence, renderer.on_record, signer)

@@ -14,6 +14,7 @@ from fireproof.errors import EnvironmentRefusal
 from fireproof.model.drill import CanaryProbe, Drill, Use
 from fireproof.model.environment import Environment, references
 from fireproof.model.plan import Plan
+from fireproof.model.ports import Step
 
 MAX_PROCEDURE_FILES = 2000  # a drill that points at a whole home directory is a mistake
 
@@ -26,6 +27,7 @@ def freeze(
     drill_file: Path,
     project: Path,
     parameters: Mapping[str, str],
+    steps: Mapping[str, Step],
 ) -> Plan:
     """The plan of one run.
 
@@ -33,6 +35,7 @@ def freeze(
         EnvironmentRefusal: when the environment lacks something that the drill refers to.
     """
     check_references(drill, environment)
+    check_procedures(drill, project, steps)
     return Plan(
         run=run,
         created_at=utc_label(),
@@ -62,6 +65,23 @@ def check_references(drill: Drill, environment: Environment) -> None:
                 problems.append(f"nothing to put in place of '{{{owner}.{key}}}'")
     if problems:
         raise EnvironmentRefusal("\n".join(dict.fromkeys(problems)))
+
+
+def check_procedures(drill: Drill, project: Path, steps: Mapping[str, Step]) -> None:
+    """What recovery needs is looked for before the harm, not after."""
+    wanted = [
+        (use, name)
+        for use in uses(drill)
+        if use.kind in steps
+        for name in steps[use.kind].params.model_validate(use.params).procedures()
+    ]
+    missing = [
+        f"{use.label()}: no such file or folder below {project}: {name!r}"
+        for use, name in wanted
+        if not (project / name).exists()
+    ]
+    if missing:
+        raise EnvironmentRefusal("\n".join(dict.fromkeys(missing)))
 
 
 def uses(drill: Drill) -> Iterator[Use]:

@@ -18,7 +18,7 @@ from fireproof.errors import FireproofError, JournalError
 from fireproof.guard.folder import RunFolder
 from fireproof.guard.interrupt import Interrupted, Interrupts
 from fireproof.journal import JournalWriter
-from fireproof.model.drill import CanaryProbe, HttpProbe, RecoveryTime, Use
+from fireproof.model.drill import CanaryProbe, RecoveryTime, Use
 from fireproof.model.environment import resolve
 from fireproof.model.plan import Plan
 from fireproof.model.ports import RunningProbe
@@ -314,7 +314,7 @@ class Run:
         while not self._over.wait(_WATCH_S):
             for match in conditions:
                 probe = match and self._probes.get(match[1])
-                if not match or probe is None or isinstance(probe, HttpProbe):
+                if not match or probe is None:
                     continue
                 if match[3] and self._phase not in ("open", "preflight", "baseline"):
                     continue

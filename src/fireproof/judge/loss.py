@@ -147,8 +147,7 @@ def judge_loss(name: str, objective: DataLoss, run: str, story: Story) -> Object
     if evidence.read.before_ns < injection.after_ns:
         raise CannotTell("the store was read before the fault was done")
     acked = [w for w in evidence.samples.writes.values() if w.answer == "acked"]
-    early = [w for w in acked if _answered(w) <= injection.after_ns]
-    if not early:
+    if not any(_answered(w) <= injection.before_ns for w in acked):
         raise CannotTell("no write was acknowledged before the fault")
     declared = story.recovery()
     recovered_ns = declared.mono_ns if declared and declared.data["ok"] is True else None

@@ -99,24 +99,22 @@ def _episodes(bads: Sequence[Asked], goods: Sequence[Asked], hold_ns: int) -> Se
 
 
 def _flaps(bads: Sequence[Asked], goods: Sequence[Asked]) -> tuple[int, int] | None:
-    """First asking and last answer of the good answers that lie between bad ones for certain."""
-    down_by = min(one.done_ns for one in bads)
-    last = bads[-1].sent_ns
-    between = [one for one in goods if one.sent_ns >= down_by and one.done_ns <= last]
+    """First asking and last answer of the good ones between bad questions; None without any."""
+    first, last = bads[0].sent_ns, bads[-1].sent_ns
+    between = [one for one in goods if one.sent_ns > first and one.done_ns <= last]
     if not between:
         return None
-    return min(one.sent_ns for one in between), max(one.done_ns for one in between)
+    return between[0].sent_ns, max(one.done_ns for one in between)
 
 
 def _down(bads: Sequence[Asked], goods: Sequence[Asked]) -> Span:
     """When it went down first: after a good answer was asked for, before a bad one had come.
 
-    The good answer was complete before some bad question of the first stretch was even asked, so
-    it was given before the service went down.
+    That good answer was complete before some bad question of the first stretch was even asked,
+    so it was given before the service went down.
     """
     flaps = _flaps(bads, goods)
-    first = [one for one in bads if flaps is None or one.done_ns <= flaps[0]]
-    still_down = max(one.sent_ns for one in first)
+    still_down = max(one.sent_ns for one in bads if flaps is None or one.sent_ns <= flaps[0])
     last_good = max((one.sent_ns for one in goods if one.done_ns <= still_down), default=None)
     if last_good is None:
         raise CannotTell("no good answer was complete before the first bad question was asked")

@@ -33,6 +33,10 @@ class StepParams(Strict):
     title: str = ""
     save: Name | None = None  # keeps the step's value; later steps say {saved.NAME}
 
+    def procedures(self) -> tuple[str, ...]:
+        """Files or folders that must exist before anything is broken."""
+        return ()
+
 
 class FaultParams(StepParams):
     """A fault carries its expiry: how long it may stand at the most."""

@@ -32,6 +32,9 @@ class PlaybookParams(StepParams):
     playbook: str
     vars: Mapping[str, str] = {}
 
+    def procedures(self) -> tuple[str, ...]:
+        return (self.playbook,)
+
 
 @contextmanager
 def _private_folder(run: str) -> Iterator[Path]:

@@ -22,6 +22,9 @@ class PytestParams(StepParams):
 
     pytest: str
 
+    def procedures(self) -> tuple[str, ...]:
+        return (self.pytest,)
+
 
 def component_variables(context: StepContext) -> dict[str, str]:
     """``FP_<COMPONENT>_<KEY>`` for every text of every component."""

@@ -41,14 +41,19 @@ _RESTORE_WAL = """#!/bin/sh
 # for the end of the archive. Anything else ends with more than 125, which stops the recovery.
 set -u
 rclone() {{ '{rclone}' --config '{config}' {flags} "$@"; }}
+rm -f "$2"
 rclone copyto '{remote}/wal/'"$1" "$2" 2>/dev/null
-case $? in
-  0) exit 0 ;;
-  3|4) rclone cat '{remote}/ARCHIVE' >/dev/null 2>&1 && exit 1 ;;
+code=$?
+[ $code -eq 0 ] && [ -s "$2" ] && exit 0
+# A missing object is an empty folder to rclone, or none: 0, 3 or 4. Only an archive that still
+# shows its mark may say that it has no such file.
+case $code in
+  0|3|4) [ "$(rclone cat '{remote}/ARCHIVE' 2>/dev/null)" = '{mark}' ] && exit 1 ;;
 esac
 echo "restore-wal: $1: the archive cannot be read" >&2
 exit 200
 """
+_MARK = "the archive of one ledger"
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +167,7 @@ def make_archive(folder: LabFolder, port: int, user: tuple[int, int] | None) -> 
         "config": config,
         "flags": RCLONE_FLAGS,
         "remote": archive.remote,
+        "mark": _MARK,
     }
     folder.script("archive-wal", _ARCHIVE_WAL.format(**words_of))
     folder.script("restore-wal", _RESTORE_WAL.format(**words_of))
@@ -170,7 +176,7 @@ def make_archive(folder: LabFolder, port: int, user: tuple[int, int] | None) -> 
 
 def open_archive(archive: Archive) -> None:
     """Write the mark that tells "no such file" from "no archive"."""
-    done = archive.run("rcat", f"{archive.remote}/ARCHIVE", stdin="the archive of one ledger\n")
+    done = archive.run("rcat", f"{archive.remote}/ARCHIVE", stdin=_MARK + "\n")
     if done.returncode != 0:
         words = done.stderr.strip().splitlines()[-1:] or ["no words"]
         raise EnvironmentRefusal(f"the archive {archive.endpoint} takes no writes: {words[0]}")

@@ -226,3 +226,32 @@ def test_a_component_under_drill_is_refused(scenario: Scenario) -> None:
     assert second.code == 3, second.stderr
     assert "under drill" in second.stderr
     assert scenario.wait(first).code == 0
+
+
+def test_a_missing_playbook_is_found_before_the_fault(scenario: Scenario) -> None:
+    """Found out in the middle of a restore, it would be an outage."""
+    drill = scenario.drill()
+    drill["recover"] = [{"playbook": "playbooks/gone.yml", "timeout": "5s"}]
+
+    ran = scenario.run(drill)
+
+    assert ran.code == 3, ran.stderr
+    assert "playbooks/gone.yml" in ran.stderr
+    assert scenario.answers()
+    assert not list(scenario.evidence.glob("runs/*"))
+
+
+def test_an_abort_condition_stops_before_the_fault(scenario: Scenario) -> None:
+    """A service that is sick already is not to be broken on top."""
+    drill = scenario.drill()
+    drill["abort"] = [{"when": "api.errors > 3 before fault"}]
+    drill["baseline"] = {"for": "20s"}
+    child = scenario.start(drill)
+    scenario.wait_for_record("probe-start")
+    (scenario.service / "answer").write_text("bad")
+
+    ran = scenario.wait(child)
+
+    assert (ran.code, ran.outcome) == (3, "aborted"), ran.stderr
+    assert "api.errors > 3" in ran.stderr
+    assert scenario.verify(ran.bundle) == 0

@@ -124,6 +124,7 @@ def test_a_playbook_that_finds_no_host_shows_nothing(tmp_path: Path) -> None:
     assert run_step({"playbook": "play.yml"}, step_context(tmp_path)).ok is None
 
 
+@pytest.mark.usefixtures("subreaper")
 def test_a_playbook_that_hangs_is_ended_with_all_its_children(tmp_path: Path) -> None:
     """A restore left running would write into the system while the undo moves it back."""
     write(tmp_path, "    - name: wait for ever\n      shell: echo $$ > pid; sleep 1000\n")

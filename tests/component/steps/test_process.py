@@ -66,6 +66,7 @@ def test_a_command_sees_only_what_it_was_given(
     ],
     ids=["sleeps", "detaches", "stops itself"],
 )
+@pytest.mark.usefixtures("subreaper")
 def test_a_command_that_hangs_is_ended_with_its_children(tmp_path: Path, script: str) -> None:
     """A hang is a failure at the deadline, not a drill that never ends."""
     began, beats, before = time.monotonic(), list[int](), descendants(os.getpid())

@@ -98,6 +98,7 @@ def test_only_tests_that_ran_and_passed_are_a_pass(
     assert says in result.detail
 
 
+@pytest.mark.usefixtures("subreaper")
 def test_a_test_that_hangs_is_ended(tmp_path: Path) -> None:
     """A restored database that answers nothing would otherwise hold the drill."""
     write(tmp_path, "import subprocess\ndef test_a(): subprocess.run(['sleep', '1000'])")
