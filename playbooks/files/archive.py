@@ -29,7 +29,7 @@ def ask() -> dict[str, Any]:
 def run(argv: Sequence[str], what: str) -> str:
     """Standard output of a command, or Stop with its last words."""
     try:
-        done = subprocess.run(  # noqa: S603 - argv only, never a shell
+        done = subprocess.run(
             list(argv), capture_output=True, text=True, errors="replace", check=False
         )
     except OSError as err:

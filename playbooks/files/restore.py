@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
-from archive import Archive, Checks, Stop, ask, fail, lsn, run, sha256  # noqa: E402
+from archive import Archive, Checks, Stop, ask, fail, lsn, run, sha256
 
 START_WITHIN_S = 240  # replay of the WAL since the base backup; the playbook's limit is behind it
 
@@ -114,9 +114,9 @@ def fetch(
 
 
 def unpack(pieces: list[Path], fresh: Path) -> None:
-    with subprocess.Popen(["cat", *map(str, pieces)], stdout=subprocess.PIPE) as cat:  # noqa: S603, S607
+    with subprocess.Popen(["cat", *map(str, pieces)], stdout=subprocess.PIPE) as cat:
         tar = ["tar", "-C", str(fresh), "-xpf", "-", "--no-same-owner"]
-        done = subprocess.run(tar, stdin=cat.stdout, check=False)  # noqa: S603
+        done = subprocess.run(tar, stdin=cat.stdout, check=False)
     if cat.returncode != 0 or done.returncode != 0:
         raise Stop(f"unpacking: cat ended with {cat.returncode}, tar with {done.returncode}")
 
@@ -144,7 +144,7 @@ def start(database: dict[str, str], fresh: Path, target: str, checks: Checks) ->
     offset = log.stat().st_size if log.exists() else 0
     within = f"within={START_WITHIN_S}"
     argv = [database["ctl"], "start", "ledger-db", f"data-directory={fresh}", within]
-    done = subprocess.run(argv, capture_output=True, text=True, errors="replace", check=False)  # noqa: S603
+    done = subprocess.run(argv, capture_output=True, text=True, errors="replace", check=False)
     with log.open("rb") as file:
         file.seek(offset)
         lines = file.read().decode("utf-8", "replace").splitlines()

@@ -32,7 +32,7 @@ def default_root() -> Path:
 
 
 def server_user() -> tuple[int, int] | None:
-    """Who the servers run as: ``nobody`` when we are root (Postgres refuses root), else ourselves."""
+    """Who the servers run as: ``nobody`` when we are root (Postgres refuses root), else us."""
     if os.geteuid() != 0:
         return None
     try:

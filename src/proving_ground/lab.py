@@ -416,7 +416,9 @@ class Lab:
             any(map(is_alive, watched)) or any(map(listens, ports))
         ):
             time.sleep(0.02)
-        left = [f"process {who.pid} still runs" for who in sorted(watched, key=_pid) if is_alive(who)]
+        left = [
+            f"process {who.pid} still runs" for who in sorted(watched, key=_pid) if is_alive(who)
+        ]
         left += [f"port {port} still answers" for port in ports if listens(port)]
         if left:
             return left  # its folder stays, so that `down` can be said again

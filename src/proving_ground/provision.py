@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib.resources import files
-from typing import Any, LiteralString, cast
+from typing import Any, LiteralString
 
 import psycopg
 from psycopg import sql
@@ -27,8 +27,8 @@ _GRANTS: dict[str, tuple[LiteralString, ...]] = {
 ROLES = tuple(_GRANTS)
 
 
-def _text(name: str) -> LiteralString:
-    return cast(LiteralString, files("proving_ground.ledger").joinpath(name).read_text("utf-8"))
+def _text(name: str) -> str:
+    return files("proving_ground.ledger").joinpath(name).read_text("utf-8")
 
 
 def provision(admin: str, passwords: Mapping[str, str], scale: int) -> None:
@@ -77,5 +77,5 @@ def provision_external(dsn: str, scale: int) -> str:
 
 
 def _tables(conn: psycopg.Connection[Any], scale: int) -> None:
-    conn.execute(_text("schema.sql"))
-    conn.execute(cast(LiteralString, _text("accounts.sql").replace("{scale}", str(scale))))
+    conn.execute(_text("schema.sql").encode())
+    conn.execute(_text("accounts.sql").replace("{scale}", str(scale)).encode())

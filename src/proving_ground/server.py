@@ -101,7 +101,7 @@ class Server:
                 finally:
                     self.is_starting = False
             running = self._now
-            assert running is not None  # noqa: S101 - spawned or found just above
+            assert running is not None
         while not running.exited.is_set():
             if is_ready(spec.ready) and not running.exited.is_set():
                 running.ready = True

@@ -10,7 +10,7 @@ from typing import Any
 
 from fireproof.model.environment import Environment
 from fireproof.model.ports import StepContext, StepResult
-from fireproof.processes import descendants
+from fireproof.processes import descendants, identify
 from fireproof.steps import load_steps
 
 RUN = "0197a5e0-0000-7000-8000-000000000001"
@@ -44,8 +44,8 @@ def step_context(
 
 
 def left_running(before: Collection[int]) -> list[int]:
-    """Descendants of this process that were not there before."""
-    return [pid for pid in descendants(os.getpid()) if pid not in before]
+    """Descendants of this process that run and were not there before; zombies run no more."""
+    return [pid for pid in descendants(os.getpid()) if pid not in before and identify(pid)]
 
 
 def run_step(params: Mapping[str, Any], context: StepContext) -> StepResult:

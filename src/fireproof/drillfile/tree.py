@@ -17,7 +17,7 @@ from fireproof.drillfile.scalars import Value, resolve
 
 MAX_DEPTH = 32  # a drill needs 6; deeper ones would end in Python's recursion limit
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the Python one is 10 times slower
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
 Report = Callable[[At, list[str | int], str], None]
 
@@ -150,7 +150,7 @@ class _Builder:
     def _entries(self, depth: int) -> dict[str, Entry]:
         entries: dict[str, Entry] = {}
         while not isinstance(event := self._next(), yaml.MappingEndEvent):
-            key_at, key = _at(event), self._key(event)
+            key_at, key = _at(event), self._key(event, depth)
             self._path.append("?" if key is None else key)
             node = self._node(self._next(), depth + 1)
             if key is not None and key in entries:
@@ -161,7 +161,7 @@ class _Builder:
             self._path.pop()
         return entries
 
-    def _key(self, event: Any) -> str | None:
+    def _key(self, event: Any, depth: int) -> str | None:
         """Text of a key; None when it is no word, which has been reported."""
         at = _at(event)
         if not isinstance(event, yaml.ScalarEvent):
@@ -169,7 +169,7 @@ class _Builder:
             if isinstance(event, yaml.AliasEvent):
                 kind = "an alias"
             self._report(at, self._path, f"expected a word before ':', got {kind}")
-            self._skip(event)
+            self._skip(event, depth)
             return None
         if event.anchor is not None or event.tag is not None:
             self._decorations(event, at)
@@ -184,7 +184,7 @@ class _Builder:
         self._report(at, self._path, said)
         return None
 
-    def _skip(self, event: Any) -> None:
+    def _skip(self, event: Any, above: int) -> None:
         """Read to the end of a node that is not wanted."""
         depth = 0
         while True:
@@ -192,6 +192,8 @@ class _Builder:
             depth -= isinstance(event, yaml.CollectionEndEvent)
             if not depth:
                 return
+            if above + depth > MAX_DEPTH:  # libyaml's time grows with the square of the depth
+                raise _TooDeepError(_at(event))
             event = self._next()
 
     def _scalar(self, event: Any, at: At) -> Node:
@@ -266,6 +268,10 @@ def _syntax(text: str, err: yaml.MarkedYAMLError) -> tuple[At, str]:
             return at, _HINTS["tab character"]
         return at, f"{character!r} cannot start a value; put the text in quotes"
     if at_end and "flow" in context:
-        bracket = "]" if "sequence" in context else "}"
-        return at, f"the closing {bracket!r} is missing"
+        bracket = {"sequence": "']'", "mapping": "'}'"}.get(context.rpartition(" ")[2])
+        return at, f"the closing {bracket or 'bracket or brace'} is missing"
+    expected = problem.removeprefix("did not find ")
+    if expected != problem and "flow" in context and err.context_mark:
+        opened = At(err.context_mark.line + 1, err.context_mark.column + 1)
+        return at, f"{expected}; the bracket of {opened.line}:{opened.column} is still open"
     return at, f"not valid YAML: {problem}" + (f" {context}" if context else "")

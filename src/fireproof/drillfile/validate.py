@@ -134,12 +134,15 @@ class _Rewriter:
     def _unknown_keys(self, placed: list[tuple[_Place, ErrorDetails]]) -> set[tuple[Path, str]]:
         """Report keys nobody knows; returns the keys that were probably meant."""
         meant: set[tuple[Path, str]] = set()
+        choice: dict[Path, tuple[set[str], set[str]]] = {}  # all keys there, those not given
         for place, error in placed:
             if error["type"] == "extra_forbidden":
                 key = str(error["loc"][-1])
                 above = place.path[:-1] if place.union is None else place.path
-                known = keys_at(self._model, error["loc"][:-1])
-                unused = known - set(self._table(above).entries)
+                if above not in choice:
+                    known = keys_at(self._model, error["loc"][:-1])
+                    choice[above] = known, known - set(self._table(above).entries)
+                known, unused = choice[above]
                 text = f"unknown key {key!r}{suggestion(key, known, unused)}"
                 self._tell(place.key_at, above, text, place.path)
                 match = closest(key, unused)

@@ -129,7 +129,7 @@ def read_bag(
             problems.append(BagProblem("missing", name, "missing; every bundle has it"))
     if not problems:  # otherwise the count is off because of what is named already
         problems += _declarations(folder, tree)
-    return Bag(sha256_hex(tag_text), digests, tuple(problems), read)
+    return Bag(sha256_hex(tag_text or b""), digests, tuple(problems), read)
 
 
 def _is_payload(name: str) -> bool:
@@ -143,21 +143,21 @@ def _bag_info(labels: Mapping[str, str]) -> bytes:
     return "".join(f"{label}: {value}\n" for label, value in labels.items()).encode("utf-8")
 
 
-def _text(folder: Path, name: str, tree: Tree, problems: list[BagProblem]) -> bytes:
-    """Bytes of a manifest; empty, with a problem, when there is none to read."""
+def _text(folder: Path, name: str, tree: Tree, problems: list[BagProblem]) -> bytes | None:
+    """Bytes of a manifest; None, with a problem, when there is none to read."""
     if name not in tree.files:
         if name not in {problem.file for problem in problems}:
             problems.append(BagProblem("missing", name, "missing; without it nothing is listed"))
-        return b""
+        return None
     try:
         return read_small(folder / name, MAX_BYTES)
     except OSError as error:
         problems.append(BagProblem("unreadable", name, f"cannot be read: {error.strerror}"))
-        return b""
+        return None
 
 
-def _listed(text: bytes, name: str, problems: list[BagProblem]) -> dict[str, str]:
-    manifest: Manifest = parse_manifest(text, name) if text else Manifest()
+def _listed(text: bytes | None, name: str, problems: list[BagProblem]) -> dict[str, str]:
+    manifest = Manifest() if text is None else parse_manifest(text, name)
     problems += manifest.problems
     return manifest.digests
 

@@ -37,7 +37,10 @@ def parse_canonical(data: bytes, name: str) -> Any:
     """
     try:
         value = json.loads(
-            data.decode("utf-8"), object_pairs_hook=_no_duplicates, parse_constant=_no_constant
+            data.decode("utf-8"),
+            object_pairs_hook=_no_duplicates,
+            parse_constant=_no_constant,
+            parse_int=_number,
         )
     except (ValueError, RecursionError) as error:
         raise MalformedError(f"{name}: not JSON: {error}") from error
@@ -90,6 +93,12 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         twice = next(name for name in names if names.count(name) > 1)
         raise ValueError(f"key {twice!r} stands twice in one object")
     return found
+
+
+def _number(text: str) -> int | float:
+    """Every JSON number is a double; past 2**53 the canonical text of one looks like an integer."""
+    number = float(text)
+    return int(text) if abs(number) <= _SAFE_INTEGER else number
 
 
 def _no_constant(text: str) -> NoReturn:

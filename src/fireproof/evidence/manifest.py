@@ -76,6 +76,8 @@ def parse_manifest(data: bytes, name: str) -> Manifest:
     lines = text.split("\n")
     if lines.pop() != "":
         wrong("the last line does not end")
+    if not data:
+        wrong("lists nothing")
     for number, line in enumerate(lines, 1):
         match = _LINE.fullmatch(line)
         if not match:

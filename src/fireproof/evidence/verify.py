@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -21,6 +21,7 @@ from fireproof.evidence.layout import (
     RUN,
     RUN_SIGNED,
     SIGNED,
+    TAG_MANIFEST,
     TEST_RESULT_SIGNED,
 )
 from fireproof.evidence.statement import (
@@ -287,10 +288,12 @@ class _Look:
         if payload is None:
             raise VerificationError(f"{name}: cannot be compared with a bag that is not readable")
         if envelope.payload != payload:
-            signed: Mapping[str, Any] = parse_canonical(envelope.payload, f"{name}: payload")
+            signed = parse_canonical(envelope.payload, f"{name}: payload")
+            subject = PLAN if name == PLAN_SIGNED else TAG_MANIFEST
             found = differences(signed, parse_canonical(payload, name), limit=3)
-            text = "; ".join(found) or "bytes differ"
-            raise VerificationError(f"{name}: was signed over something else: {text}")
+            raise VerificationError(
+                f"{name}: is not about this {subject} and what it lists: " + "; ".join(found)
+            )
 
 
 def _collect(problems: list[str], check: Callable[[], None]) -> None:

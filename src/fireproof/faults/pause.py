@@ -37,7 +37,9 @@ def _targets(undo: Undo) -> list[ProcessId]:
             root = ProcessId(int(pid), int(start_ticks))
         except (TypeError, ValueError):
             raise UndoError(f"the recorded undo names {entry!r} as a process") from None
-        found += [who for who in (root, *tree_of(root)) if who not in found]
+        for who in (root, *tree_of(root)):
+            if who not in found:
+                found.append(who)
     return found
 
 

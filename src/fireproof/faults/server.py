@@ -22,6 +22,7 @@ from fireproof.processes import (
     wait_pid,
 )
 
+_REAP_GRACE_NS = 10**9
 _REUSED_SLACK_S = 5.0  # a pid-file is written after its process began; clocks are read apart
 
 
@@ -166,4 +167,7 @@ def end_tree(root: ProcessId, *, deadline_ns: int, beat: Callable[[], None] = la
     ):
         left = [str(who.pid) for who in victims if is_alive(who)]
         raise ControlError(f"still alive after SIGKILL: {', '.join(left)}")
+    # Until its parent reaps it, pg_ctl and the like still take the dead server for a live one.
+    reaped_ns = min(deadline_ns, time.monotonic_ns() + _REAP_GRACE_NS)
+    wait_until(lambda: not os.path.exists(f"/proc/{root.pid}"), deadline_ns=reaped_ns, beat=beat)
     return len(victims)

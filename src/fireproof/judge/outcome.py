@@ -58,10 +58,12 @@ def conclude(
 def find_dirt(story: Story) -> Conclusion | None:
     """A fault that may still be there, or residue; nothing else matters then."""
     open_faults: dict[object, str] = {}
-    for record in story.of("intent", "reverted", "revert-failed"):
+    for record in story.of("intent", "injected", "reverted", "revert-failed"):
         fault = record.data["fault"]
         if record.kind == "intent":
             open_faults[fault] = f"{record.data['label']} was never taken back"
+        elif record.kind == "injected":
+            open_faults.setdefault(fault, f"fault {fault} was never taken back")
         elif record.kind == "reverted":
             open_faults.pop(fault, None)
         else:
@@ -74,7 +76,7 @@ def find_dirt(story: Story) -> Conclusion | None:
         found = residues[-1].data["found"]
         listed = ", ".join(map(str, found)) if isinstance(found, list) else str(found or "")
         text = f"residue: {listed or 'could not be told'}"
-    if not text and not residues and any(story.of("intent")):
+    if not text and not residues and any(story.of("intent", "injected")):
         text = "nobody looked for residue after the faults were taken back"
     if not text:
         return None
@@ -88,7 +90,7 @@ def find_abort(story: Story) -> Conclusion | None:
     if not aborts:
         return None
     data = aborts[0].data
-    harmed = any(record.seq < aborts[0].seq for record in story.of("intent"))
+    harmed = any(record.seq < aborts[0].seq for record in story.of("intent", "injected"))
     signal = next((r.data["signal"] for r in aborts if r.data["signal"]), None)
     after = "; every fault taken back" if harmed else "; nothing was harmed"
     reason = f"aborted in {data['phase']} by {data['by']}: {_one_line(str(data['why']))}{after}"
@@ -103,6 +105,9 @@ def _procedure(plan: Plan, story: Story) -> list[tuple[Verdict, str]]:
     """Whether everything that was planned was done, and succeeded."""
     found: list[tuple[Verdict, str]] = []
     injected = {str(record.data["fault"]) for record in story.of("injected")}
+    intended = {str(record.data["fault"]) for record in story.of("intent")}
+    if injected - intended:
+        found.append((Verdict.INCONCLUSIVE, "a fault was injected without a recorded intent"))
     failed = [str(record.data["detail"]) for record in story.of("fault-failed")]
     if failed:
         found.append((Verdict.INCONCLUSIVE, f"a fault could not be applied: {failed[0]}"))

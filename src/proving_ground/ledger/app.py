@@ -47,7 +47,9 @@ class Ledger:
             "ledger_request_seconds", "time to answer", ["route"], registry=registry
         )
         self._appends = Counter("ledger_appends", "appends", ["outcome"], registry=registry)
-        self._ready = Gauge("ledger_ready", "1 when the last deep check was good", registry=registry)
+        self._ready = Gauge(
+            "ledger_ready", "1 when the last deep check was good", registry=registry
+        )
 
     def app(self) -> ASGIApp:
         """The application with its log and metrics around it."""
@@ -210,7 +212,7 @@ def _event(content: Any) -> tuple[str, str]:
 
 
 async def _refused(_: Request, err: Exception) -> Response:
-    assert isinstance(err, HTTPException)  # noqa: S101 - registered for this one
+    assert isinstance(err, HTTPException)
     return JSONResponse({"error": err.detail}, err.status_code, headers=err.headers)
 
 

@@ -80,7 +80,7 @@ def _copied(software: Path) -> Path:
         for name in folders + files:
             path = os.path.join(above, name)
             if not os.path.islink(path):
-                os.chmod(path, os.stat(path).st_mode | (0o555 if name in folders else 0o444))  # noqa: S103 - programs, not data
+                os.chmod(path, os.stat(path).st_mode | (0o555 if name in folders else 0o444))
     return home / "bin"
 
 
@@ -146,7 +146,7 @@ def make_cluster(
 def set_archive_command(data: Path, command: Path) -> None:
     """The last setting of a name in the file wins; the server must be told to reload."""
     with (data / "postgresql.conf").open("a", encoding="utf-8") as settings:
-        settings.write(f"archive_command = '\"{command}\" \"%p\" \"%f\"'\n")
+        settings.write(f'archive_command = \'"{command}" "%p" "%f"\'\n')
 
 
 def server(binaries: Path, data: Path, port: int, user: tuple[int, int] | None) -> ServerSpec:

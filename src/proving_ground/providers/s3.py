@@ -119,12 +119,14 @@ def make_archive(folder: LabFolder, port: int, user: tuple[int, int] | None) -> 
         source = os.environ.get("ARCHIVE_CREDENTIALS", "")
         if not bucket or not source:
             raise EnvironmentRefusal(
-                "ARCHIVE_ENDPOINT is set: ARCHIVE_BUCKET and ARCHIVE_CREDENTIALS (a file) must be too"
+                "ARCHIVE_ENDPOINT is set; set ARCHIVE_BUCKET and ARCHIVE_CREDENTIALS (a file) too"
             )
         try:
             words = Path(source).read_text("utf-8")
         except (OSError, ValueError) as err:
-            raise EnvironmentRefusal(f"ARCHIVE_CREDENTIALS={source!r} cannot be read: {err}") from err
+            raise EnvironmentRefusal(
+                f"ARCHIVE_CREDENTIALS={source!r} cannot be read: {err}"
+            ) from err
         # A copy, because the server that archives may be another user than you.
         credentials = folder.secret("archive-credentials", words, user)
         region = os.environ.get("ARCHIVE_REGION", _REGION)

@@ -145,9 +145,11 @@ def test_a_place_that_is_no_folder_says_so(tmp_path: Path) -> None:
 
 def test_only_p256_keys_are_taken(tmp_path: Path) -> None:
     """verify.sh and the transparency log understand this one kind."""
-    for n, key in enumerate(
-        (ed25519.Ed25519PrivateKey.generate(), ec.generate_private_key(ec.SECP384R1()))
-    ):
+    keys: list[ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey] = [
+        ed25519.Ed25519PrivateKey.generate(),
+        ec.generate_private_key(ec.SECP384R1()),
+    ]
+    for n, key in enumerate(keys):
         private, public = tmp_path / f"{n}.pem", tmp_path / f"{n}.pub.pem"
         private.touch(0o600)
         private.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))

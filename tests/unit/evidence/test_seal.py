@@ -137,7 +137,7 @@ def test_what_is_about_another_run_is_not_sealed(bench: Bench) -> None:
         bench.seal(bag, "another")
     with left_as_found(bag), pytest.raises(EvidenceError, match="another run or plan"):
         bench.seal(bag, plan_sha256="0" * 64)
-    with left_as_found(bag), pytest.raises(EvidenceError, match="not sealed: run.json"):
+    with left_as_found(bag), pytest.raises(EvidenceError, match=r"not sealed: run\.json"):
         seal_bundle(bag, bench.root.bundles, RUN, signer=bench.signer, run_record={})
     with left_as_found(bag), pytest.raises(EvidenceError, match=r"run\.json"):
         seal_bundle(bag, bench.root.bundles, RUN, signer=bench.signer)  # no run.json there

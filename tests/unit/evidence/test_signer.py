@@ -97,7 +97,7 @@ def test_the_signer_ends_with_the_last_holder_of_its_channel(root: EvidenceRoot)
 
 
 def test_the_signer_dies_with_its_parent(root: EvidenceRoot) -> None:
-    """kill -9 of the guardian leaves no key behind, even while a grandchild holds the channel."""
+    """SIGKILL of the guardian leaves no key behind, even while a grandchild holds the channel."""
     code = """
 import os, sys, time
 from pathlib import Path

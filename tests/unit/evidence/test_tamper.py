@@ -11,8 +11,8 @@ from support.evidence import Bench, copy_of
 
 Sealed = tuple[Path, Bench]
 
-# Text that only people read is flipped here and there; what machines read, byte by byte.
-SPARSE = {"VERIFY.md": 97, "verify.sh": 197}
+# Flipping each byte of these would take minutes and hits the same digest each time.
+SPARSE = {"VERIFY.md": 97, "verify.sh": 197, "data/journal.jsonl": 3}
 FILES = [
     "VERIFY.md",
     "bag-info.txt",
@@ -29,6 +29,12 @@ FILES = [
     "test-result.sigstore.json",
     "verify.sh",
 ]
+
+
+def fifo(path: Path) -> Path:
+    made = path.with_name("fifo")
+    os.mkfifo(made)
+    return made
 
 
 def test_the_list_is_complete(bundle: Sealed) -> None:
@@ -72,7 +78,7 @@ def test_any_byte_changed_is_refused_and_the_file_is_named(
         lambda path: (path.rename(path.with_name("real")), path.symlink_to("real")),
         lambda path: (path.unlink(), path.symlink_to("/etc/hostname")),
         lambda path: (path.unlink(), path.mkdir()),
-        lambda path: (path.unlink(), os.mkfifo(path)),
+        lambda path: fifo(path).replace(path),
     ],
     ids=["longer", "shorter", "emptied", "removed", "renamed", "linked", "out", "folder", "fifo"],
 )
@@ -132,7 +138,7 @@ def test_a_tampered_bundle_that_is_bagged_anew_lacks_the_signature(
 
     report = bench.verify(copy)
     assert [step.name for step in report.steps if step.ok][:2] == ["structure", "digests"]
-    assert any("run.sigstore.json: was signed over something else" in p for p in report.problems)
+    assert any("run.sigstore.json: is not about this" in p for p in report.problems)
 
 
 def test_a_whole_folder_may_not_be_swapped_by_a_link(bundle: Sealed, tmp_path: Path) -> None:

@@ -212,7 +212,7 @@ def test_envelopes_of_another_run_do_not_fit(bundle: Sealed, tmp_path: Path) -> 
         )
         report = bench.verify(copy)
         assert [step.name for step in report.steps if not step.ok] == ["signatures"]
-        assert "signed over something else" in report.problems[0]
+        assert "is not about this" in report.problems[0]
 
 
 def test_a_statement_of_another_type_does_not_fit(bundle: Sealed, tmp_path: Path) -> None:

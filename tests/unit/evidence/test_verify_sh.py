@@ -12,7 +12,7 @@ from fireproof.evidence import EvidenceRoot
 from support.evidence import Bench, copy_of
 
 Sealed = tuple[Path, Bench]
-SHELLS = [shell for shell in ("dash", "bash", "busybox") if shutil.which(shell)] or ["sh"]
+SHELLS = [shell for shell in ("dash", "bash") if shutil.which(shell)] or ["sh"]
 OURS = Path(__file__).parents[3] / "src/fireproof/evidence/verify.sh"
 LISTED = [
     "VERIFY.md",
@@ -28,13 +28,10 @@ LISTED = [
 ]
 
 
-def run(
-    bundle: Path, key: Path, shell: str = SHELLS[0], script: Path = OURS, **how: object
-) -> subprocess.CompletedProcess[str]:
+def run(bundle: Path, key: Path, shell: str = SHELLS[0]) -> subprocess.CompletedProcess[str]:
     """Our copy of the script over a bundle that may be damaged."""
-    argv = [shell, "sh"] if shell == "busybox" else [shell]
     return subprocess.run(
-        [*argv, str(script), str(key), str(bundle)],
+        [shell, str(OURS), str(key), str(bundle)],
         capture_output=True,
         text=True,
         check=False,
@@ -51,7 +48,7 @@ def test_a_good_bundle_passes_in_every_shell(bundle: Sealed, shell: str) -> None
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stderr == ""
     assert done.stdout.count("ok     ") == 6
-    assert bench.verify(folder).identity in done.stdout
+    assert str(bench.verify(folder).identity) in done.stdout
     assert "'fireproof verify' does" in done.stdout
 
 
@@ -89,7 +86,7 @@ def test_it_agrees_on_every_part_of_an_envelope(bundle: Sealed, tmp_path: Path, 
     folder, bench = bundle
     copy = copy_of(folder, tmp_path)
     content = (copy / name).read_bytes()
-    for at in [*range(0, len(content), len(content) // 24), len(content) - 1]:
+    for at in [*range(0, len(content), len(content) // 12), len(content) - 1]:
         changed = bytearray(content)
         changed[at] ^= 1
         (copy / name).write_bytes(changed)
