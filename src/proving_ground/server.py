@@ -243,6 +243,9 @@ class Server:
     def _end_orphans(self) -> None:
         """Wait for what a killed server left; then kill it. It may hold the data or the port."""
         give_up_at = time.monotonic() + _ORPHANS_WITHIN_S
+        for pid in self._orphans():  # a stopped one could not notice that its parent is gone
+            with contextlib.suppress(OSError):
+                os.kill(pid, signal.SIGCONT)
         while self._orphans() and time.monotonic() < give_up_at:
             time.sleep(_TICK_S)
         for pid in self._orphans():

@@ -12,9 +12,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from support.postgres import free_port
-from support.records import RUN
-
 from fireproof.judge.outage import Outage, find_outage
 from fireproof.judge.recovery import why_invalid
 from fireproof.judge.samples import ProbeSamples, parse_probe
@@ -22,6 +19,8 @@ from fireproof.judge.story import Source, Span
 from fireproof.model.drill import HttpProbe
 from fireproof.probes import start_probe
 from fireproof.probes.running import ProbeProcess
+from support.postgres import free_port
+from support.records import RUN
 
 SERVER = Path(__file__).with_name("answering_server.py")
 FILE = "data/samples/api.csv"
@@ -146,6 +145,4 @@ def observe_outage(
     outage = find_outage(
         samples.asked, injection=down, hold_ns=int(hold_s * 1e9), recovered_ns=None, undo_ns=None
     )
-    return Observed(
-        outage, down, up, why_invalid(samples, Source(b"", 10 * 10**6, 10**9, rows))
-    )
+    return Observed(outage, down, up, why_invalid(samples, Source(b"", 10 * 10**6, 10**9, rows)))

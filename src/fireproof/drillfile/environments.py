@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from fireproof.drillfile.findings import Findings, Path
+from fireproof.drillfile.findings import Findings, Path, shown
 from fireproof.drillfile.tree import Entry, Items, Node, Scalar, Table, child, plain
 from fireproof.drillfile.validate import keys_at, validate
 from fireproof.drillfile.words import closest, got
@@ -50,7 +50,7 @@ def _text(key: str, entry: Entry, path: Path, findings: Findings) -> str:
     node = entry.node
     if not _KEY.fullmatch(key):
         text = "expected lower-case letters, digits, '-' or '_', as in {component.key}"
-        findings.add(entry.key_at, path, f"{text}, got {key!r}")
+        findings.add(entry.key_at, path, f"{text}, got {shown(key)}")
     if isinstance(node, Scalar) and node.text:
         return node.text
     if isinstance(node, Scalar):

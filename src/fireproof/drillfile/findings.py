@@ -10,6 +10,9 @@ from fireproof.errors import DrillFileError, Problem
 Path = tuple[str | int, ...]
 """Keys and list positions from the top of the file."""
 
+SHOWN = 60  # characters of a value; enough to find it, short enough for one line
+_LONGEST, _LONGEST_PATH = 400, 120  # characters; a problem is one line that people read
+
 
 class At(NamedTuple):
     """Where something stands, both counted from 1; columns count characters."""
@@ -26,8 +29,8 @@ class Findings:
         self._found: dict[Problem, None] = {}  # a dict keeps order and drops repeats
 
     def add(self, at: At, path: Sequence[str | int], text: str) -> None:
-        where = ".".join(str(part) for part in path)
-        self._found[Problem(self.file, at.line, at.column, where, text)] = None
+        where = _line(".".join(str(part) for part in path), _LONGEST_PATH)
+        self._found[Problem(self.file, at.line, at.column, where, _line(text, _LONGEST))] = None
 
     def __len__(self) -> int:
         return len(self._found)
@@ -40,6 +43,18 @@ class Findings:
         """Raise DrillFileError with all of them."""
         if self._found:
             raise DrillFileError(self.problems())
+
+
+def shown(text: str) -> str:
+    """A user's text, quoted and cut to a length fit for one line."""
+    return repr(text if len(text) <= SHOWN else text[: SHOWN - 3] + "...")
+
+
+def _line(text: str, longest: int) -> str:
+    """One line: keys and a plug-in's own words may hold anything."""
+    if len(text) > longest:
+        text = text[: longest - 3] + "..."
+    return text if text.isprintable() else " ".join(text.split())
 
 
 def render(problems: Sequence[Problem]) -> str:

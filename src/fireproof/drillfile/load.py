@@ -10,13 +10,12 @@ from pydantic import BaseModel
 from fireproof.drillfile.crosscheck import check_draft
 from fireproof.drillfile.drills import read_drill_tree
 from fireproof.drillfile.environments import read_environment_tree
-from fireproof.drillfile.findings import At, Findings
+from fireproof.drillfile.findings import At, Findings, shown
 from fireproof.drillfile.marks import Loaded, Marks
 from fireproof.drillfile.source import printable, read_text
 from fireproof.drillfile.tree import Node, Scalar, child, parse
 from fireproof.drillfile.validate import validate
 from fireproof.drillfile.vocabulary import Vocabulary
-from fireproof.drillfile.words import shown
 from fireproof.model.drill import Drill
 from fireproof.model.environment import Environment
 from fireproof.model.gameday import GameDay

@@ -7,8 +7,8 @@ import re
 import stat
 from pathlib import Path
 
-from fireproof.drillfile.findings import At, Findings
-from fireproof.drillfile.words import closest, shown
+from fireproof.drillfile.findings import At, Findings, shown
+from fireproof.drillfile.words import closest
 
 MAX_BYTES = 1 << 20  # the longest drill we wrote by hand has 40 lines; a megabyte is a mistake
 _SUFFIXES = (".yaml", ".yml")

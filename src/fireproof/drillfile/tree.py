@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from fireproof.drillfile.findings import At
+from fireproof.drillfile.findings import At, shown
 from fireproof.drillfile.scalars import Value, resolve
 
 MAX_DEPTH = 32  # a drill needs 6; deeper ones would end in Python's recursion limit
@@ -155,7 +155,9 @@ class _Builder:
             node = self._node(self._next(), depth + 1)
             if key is not None and key in entries:
                 line = entries[key].key_at.line
-                self._report(key_at, self._path, f"{key!r} is given twice; first in line {line}")
+                self._report(
+                    key_at, self._path, f"{shown(key)} is given twice; first in line {line}"
+                )
             elif key is not None:
                 entries[key] = Entry(key_at, node)
             self._path.pop()
@@ -210,7 +212,7 @@ class _Builder:
             return Scalar(at, resolve(text), text)
         except ValueError as err:
             self._report(
-                at, self._path, f"{err}, got {text[:60]!r}; put it in quotes if it is text"
+                at, self._path, f"{err}, got {shown(text)}; put it in quotes if it is text"
             )
             return Broken(at)
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from fireproof.drillfile.findings import Findings, Path
+from fireproof.drillfile.findings import Findings, Path, shown
 from fireproof.drillfile.tree import Broken, Items, Node, Table
 from fireproof.drillfile.validate import keys_at, validate
 from fireproof.drillfile.vocabulary import Vocabulary
@@ -113,5 +113,5 @@ def _unknown(
     elif elsewhere:
         text = f"{key!r} is a fault; move it to `fault:`, where its undo is recorded first"
     else:
-        text = f"{key!r} is not a known {word}{suggestion(key, kinds)}"
+        text = f"{shown(key)} is not a known {word}{suggestion(key, kinds)}"
     findings.add(table.entries[key].key_at, path, text)

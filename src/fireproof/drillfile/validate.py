@@ -11,7 +11,7 @@ from typing import Any, TypeVar, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from fireproof.drillfile.findings import At, Findings, Path
+from fireproof.drillfile.findings import At, Findings, Path, shown
 from fireproof.drillfile.tree import Broken, Items, Node, Scalar, Table, plain
 from fireproof.drillfile.words import closest, either, got, suggestion
 
@@ -143,7 +143,7 @@ class _Rewriter:
                     known = keys_at(self._model, error["loc"][:-1])
                     choice[above] = known, known - set(self._table(above).entries)
                 known, unused = choice[above]
-                text = f"unknown key {key!r}{suggestion(key, known, unused)}"
+                text = f"unknown key {shown(key)}{suggestion(key, known, unused)}"
                 self._tell(place.key_at, above, text, place.path)
                 match = closest(key, unused)
                 if match is not None:

@@ -4,16 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from fireproof.drillfile.findings import SHOWN, shown
 from fireproof.drillfile.tree import Broken, Items, Node, Scalar
 
-_SHOWN = 60  # characters of a value; enough to find it, short enough for one line
 _LIKE = 0.65  # difflib ratio: catches one slip in five letters, not another word
 _LISTED = 12  # more known words than this do not help on one line
-
-
-def shown(text: str) -> str:
-    """A user's text, quoted and cut to a length fit for one line."""
-    return repr(text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "...")
 
 
 def got(node: Node) -> str:
@@ -54,7 +49,7 @@ def suggestion(word: str, known: Iterable[str], likely: Iterable[str] | None = N
         known: what could have come.
         likely: those of the known words that may have been meant; by default all.
     """
-    candidates = sorted(set(known))
+    candidates = sorted({candidate for candidate in known if len(candidate) <= SHOWN})
     match = closest(word, candidates if likely is None else likely)
     if match is not None:
         return f"; did you mean {match!r}?"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
 from math import ceil
 
 from fireproof.probes.attempt import Attempt, Target
@@ -27,7 +26,6 @@ class Schedule:
         *,
         period_ns: int,
         timeout_ns: int,
-        failed: Callable[[OSError], None],
     ) -> None:
         self._target, self._observer, self._rows, self._status = target, observer, rows, status
         self._period_ns, self._timeout_ns = period_ns, timeout_ns
@@ -36,18 +34,17 @@ class Schedule:
         self._slot = 0
         self._stopping = False
         self._idle = asyncio.Event()
-        self._failed = failed
         self._loop = asyncio.get_running_loop()
 
     async def run(self) -> None:
         """From now until stopped and the last question has its end."""
         self._start_ns = time.monotonic_ns() + self._period_ns
         self._timer = self._loop.call_later(0, self._tick)
-        flusher = self._loop.call_later(_FLUSH_S, self._flush)
-        self._flusher = flusher
+        self._flusher = self._loop.call_later(_FLUSH_S, self._flush)
         await self._idle.wait()
         self._flusher.cancel()
-        self._flush(again=False)
+        self._rows.close()
+        self._status.rows = self._rows.rows
 
     def stop(self) -> None:
         """Ask nothing more; what is in flight still gets its time."""
@@ -60,17 +57,13 @@ class Schedule:
         """Everything that is due, then sleep until the next is."""
         if self._stopping:
             return
-        try:
-            while True:
-                due_ns = self._start_ns + self._slot * self._period_ns
-                now_ns = time.monotonic_ns()
-                if now_ns < due_ns:
-                    break
-                self._ask(self._slot, due_ns, now_ns)
-                self._slot += 1
-        except OSError as error:
-            self._failed(error)
-            return
+        while True:
+            due_ns = self._start_ns + self._slot * self._period_ns
+            now_ns = time.monotonic_ns()
+            if now_ns < due_ns:
+                break
+            self._ask(self._slot, due_ns, now_ns)
+            self._slot += 1
         # The event loop rounds up to a millisecond; that is lateness, measured like any other.
         self._timer = self._loop.call_later((due_ns - now_ns) / 1e9, self._tick)
 
@@ -95,21 +88,10 @@ class Schedule:
 
     def _ended(self, attempt: Attempt) -> None:
         self._in_flight.pop(attempt.slot, None)
-        try:
-            good = self._observer.ended(attempt)
-        except OSError as error:
-            self._failed(error)
-            return
-        self._status.observed(good, attempt.done_ns)
+        self._status.observed(self._observer.ended(attempt), attempt.done_ns)
         if self._stopping and not self._in_flight:
             self._idle.set()
 
-    def _flush(self, again: bool = True) -> None:
-        try:
-            self._rows.flush()
-        except OSError as error:
-            self._failed(error)
-            return
-        self._status.rows = self._rows.rows
-        if again:
-            self._flusher = self._loop.call_later(_FLUSH_S, self._flush)
+    def _flush(self) -> None:
+        self._rows.flush_behind()
+        self._flusher = self._loop.call_later(_FLUSH_S, self._flush)

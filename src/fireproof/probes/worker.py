@@ -74,7 +74,6 @@ async def _work(task: dict[str, Any]) -> int:
     status = Status(task["status_fd"])
     target, address = target_of(task["url"])
     kind = CanaryObserver if task["kind"] == "canary" else HttpObserver
-    rows = RowWriter(task["path"], kind.header)
 
     def failed(error: OSError) -> None:
         print(f"probe {task['name']}: {error}", file=sys.stderr, flush=True)
@@ -82,8 +81,10 @@ async def _work(task: dict[str, Any]) -> int:
 
     def orphaned() -> None:
         if not os.read(0, 4096):
-            rows.flush()
+            rows.close()
             os._exit(2)
+
+    rows = RowWriter(task["path"], kind.header, failed=failed)
 
     schedule = Schedule(
         target,
@@ -92,7 +93,6 @@ async def _work(task: dict[str, Any]) -> int:
         status,
         period_ns=task["period_ns"],
         timeout_ns=task["timeout_ns"],
-        failed=failed,
     )
     for signum in (signal.SIGINT, signal.SIGHUP):
         signal.signal(signum, signal.SIG_IGN)  # the runner decides when a probe ends

@@ -77,10 +77,10 @@ def _copied(software: Path) -> Path:
     if libraries.is_dir():
         shutil.copytree(libraries, software / libraries.name, symlinks=True)
     for above, folders, files in os.walk(software):
-        for name in folders + files:
-            path = os.path.join(above, name)
-            if not os.path.islink(path):
-                os.chmod(path, os.stat(path).st_mode | (0o555 if name in folders else 0o444))
+        for path in (os.path.join(above, name) for name in folders + files):
+            if not os.path.islink(path):  # whatever umask they were installed under
+                mode = os.stat(path).st_mode
+                os.chmod(path, mode | (0o555 if mode & 0o100 else 0o444))
     return home / "bin"
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -192,3 +193,20 @@ def test_trusted_keys_come_from_outside_the_bundle(root: EvidenceRoot, tmp_path:
     for path in (planted, tmp_path / "link.pem"):
         with pytest.raises(EvidenceError, match="lies in the bundle"):
             load_trusted_keys([path], bundle=bundle)
+
+
+def test_a_full_disk_leaves_no_half_key(
+    root: EvidenceRoot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half a key in place would stop every later run."""
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("fireproof.evidence.keys.os.rename", full)
+    with pytest.raises(EvidenceError, match="cannot make a key: No space left"):
+        ensure_runner_key(root)
+
+    assert os.listdir(root.private_key.parent) == []
+    monkeypatch.undo()
+    assert ensure_runner_key(root).created

@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support.lab_project import LabProject
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabProject]:
+    """A lab of its own; drills that end red give it back as it was."""
+    found = LabProject(tmp_path_factory.mktemp("project"))
+    found.up()
+    yield found
+    assert found.down() == []
+
+
+@pytest.fixture(autouse=True)
+def _the_ledger_is_back(project: LabProject) -> Iterator[None]:
+    yield
+    assert project.ready(), "a drill left the ledger down"
+
+
+@pytest.fixture
+def drills() -> Path:
+    return Path(__file__).parents[3] / "drills"
