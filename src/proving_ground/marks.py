@@ -71,13 +71,6 @@ class Marks:
 
     def tick(self) -> None:
         """A point if anything was written since the last; then whatever the archive confirms."""
-        if self._conn is None or self._conn.closed:
-            self._conn = psycopg.connect(
-                self._facts["dsn"],
-                autocommit=True,
-                connect_timeout=2,
-                options="-c statement_timeout=5000 -c application_name=wal-marks",
-            )
         # A restored copy that is not archived has nothing to confirm its points.
         row = self._row("SELECT current_setting('archive_mode'), pg_is_in_recovery()")
         if row != ("on", False):
@@ -89,30 +82,39 @@ class Marks:
         # missed: whoever writes, or has yet to commit, makes the snapshot another one than this.
         if snapshot != f"{self._next_xid}:{self._next_xid}:":
             name = f"mark-{time.time_ns() // 1000}"
-            self._conn.execute(_MAKE, {"name": name, "event_seq": newest})
+            self._open().execute(_MAKE, {"name": name, "event_seq": newest})
             self._next_xid = int(snapshot.split(":")[1]) + 1
         if self._confirm():
             self._next_xid += 1
 
+    def _open(self) -> psycopg.Connection[Any]:
+        """The connection; a fresh one when the last was lost."""
+        if self._conn is None or self._conn.closed:
+            self._conn = psycopg.connect(
+                self._facts["dsn"],
+                autocommit=True,
+                connect_timeout=2,
+                options="-c statement_timeout=5000 -c application_name=wal-marks",
+            )
+        return self._conn
+
     def _confirm(self) -> bool:
         """Publish the newest point whose segment Postgres shipped and the archive shows."""
         archived = self._row("SELECT coalesce(last_archived_wal, '') FROM pg_stat_archiver")[0]
-        assert self._conn is not None
-        point = self._conn.execute(_NEWEST, (archived[:24],)).fetchone()
+        point = self._open().execute(_NEWEST, (archived[:24],)).fetchone()
         if point is None or not self._is_there(point[2]):
             return False
         names = ("name", "lsn", "wal_file", "event_seq", "created_at")
         published = {**dict(zip(names, point, strict=True)), "confirmed_at": utc_label()}
         self._rclone("rcat", "restore-points/latest.json", stdin=json.dumps(published))
-        self._conn.execute(_CONFIRM, (point[1],))
+        self._open().execute(_CONFIRM, (point[1],))
         return True
 
     def _is_there(self, wal_file: str) -> bool:
         return self._rclone("lsf", f"wal/{wal_file}", may_miss=True).strip() == wal_file
 
     def _row(self, sql: str) -> tuple[Any, ...]:
-        assert self._conn is not None
-        row = self._conn.execute(sql).fetchone()
+        row = self._open().execute(sql).fetchone()
         if row is None:
             raise ValueError(f"no row for {sql!r}")
         return tuple(row)

@@ -101,7 +101,8 @@ class Server:
                 finally:
                     self.is_starting = False
             running = self._now
-            assert running is not None
+            if running is None:
+                return Reply(False, f"{self.name} cannot be started: no process was recorded")
         while not running.exited.is_set():
             if is_ready(spec.ready) and not running.exited.is_set():
                 running.ready = True

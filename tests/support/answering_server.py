@@ -20,7 +20,8 @@ CANNED = {
     b"/busy": OK.replace(b"200 OK", b"503 Busy"),
     b"/close": OK[:-2],
     b"/garbage": b"220 smtp.example ESMTP\r\n",
-    b"/chunked": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nre\r\n3\r\nady\r\n0\r\n\r\n",
+    b"/chunked": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    b"2\r\nre\r\n3\r\nady\r\n0\r\n\r\n",
 }
 
 

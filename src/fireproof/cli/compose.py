@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Protocol
 
 from fireproof.cli.recompute import judge_bag
-from fireproof.drillfile import Vocabulary, load_environment
+from fireproof.drillfile import Vocabulary, check_environment, load_environment, read_drill
+from fireproof.engine.planning import freeze
 from fireproof.engine.services import SealedBundle, Services
 from fireproof.errors import EnvironmentRefusal, UsageError
 from fireproof.evidence import EvidenceRoot, seal_bundle, sign_plan
 from fireproof.faults import load_faults
 from fireproof.model.environment import Environment
+from fireproof.model.plan import Plan
 from fireproof.model.ports import Observer, Signer
 from fireproof.probes import read_present, start_probe
 from fireproof.steps import load_steps
+
+RECORDED_PARAMETERS = ("SCALE", "POSTGRES")  # of the process environment; never a secret
 
 
 class Lab(Protocol):
@@ -64,6 +69,29 @@ def vocabulary() -> Vocabulary:
     steps = {kind: step.params for kind, step in load_steps().items()}
     faults = {kind: fault.params for kind, fault in load_faults().items()}
     return Vocabulary(steps, faults, None)
+
+
+def make_plan(drill_file: Path, environment_name: str, run: str) -> Plan:
+    """Drill file and environment, checked against each other and frozen.
+
+    Raises:
+        DrillFileError: the drill file is wrong in itself.
+        EnvironmentRefusal: the environment lacks or does not allow what the drill needs.
+    """
+    loaded = read_drill(drill_file, vocabulary())
+    environment = load_any_environment(environment_name)
+    problems = check_environment(loaded.drill, environment, loaded.marks)
+    if problems:
+        raise EnvironmentRefusal("\n".join(str(problem) for problem in problems))
+    return freeze(
+        loaded.drill,
+        environment,
+        run=run,
+        drill_file=drill_file,
+        project=Path.cwd(),
+        parameters={n: os.environ[n] for n in RECORDED_PARAMETERS if n in os.environ},
+        steps=load_steps(),
+    )
 
 
 def make_services(evidence: Path, observe: Observer, signer: Signer) -> Services:

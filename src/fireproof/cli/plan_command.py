@@ -14,24 +14,12 @@ import click
 @click.option("--json", "as_json", is_flag=True, help="the whole plan as JSON")
 def command(drill: Path, environment: str, as_json: bool) -> int:
     """Show the plan of DRILL: phases, faults with their undo, objectives with their limits."""
-    from fireproof.cli.compose import load_any_environment, vocabulary
-    from fireproof.drillfile import load_drill
-    from fireproof.engine.planning import freeze
+    from fireproof.cli.compose import make_plan
     from fireproof.guard.folder import new_run_id
     from fireproof.model.quantity import format_duration
-    from fireproof.steps import load_steps
 
-    loaded = load_drill(drill, vocabulary())
-    where = load_any_environment(environment)
-    plan = freeze(
-        loaded,
-        where,
-        run=new_run_id(),
-        drill_file=drill,
-        project=Path.cwd(),
-        parameters={},
-        steps=load_steps(),
-    )
+    plan = make_plan(drill, environment, new_run_id())
+    loaded, where = plan.drill, plan.environment
     if as_json:
         body = plan.model_dump(mode="json", by_alias=True)
         print(json.dumps(body, indent=2, sort_keys=True))

@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 import os
 import sys
+import threading
 from pathlib import Path
 from typing import Any, Protocol, TextIO
 
+from fireproof.clock import monotonic_ns
+from fireproof.model.drill import DEFAULT_STEP_TIMEOUT_NS
 from fireproof.model.plan import Plan
-from fireproof.model.quantity import format_duration, format_seconds
+from fireproof.model.quantity import format_seconds
 from fireproof.model.record import Record
 
-_MARK = {"met": "ok", "missed": "MISSED", "inconclusive": "UNKNOWN"}
+HEARTBEAT_S = 60.0
+_MARK = {"met": "met", "missed": "MISSED", "inconclusive": "UNKNOWN"}
 _COLOUR = {"met": "32", "passed": "32;1", "inconclusive": "33;1"}
 _PHASES = {
     "preflight": "before anything is touched",
@@ -94,8 +98,11 @@ class Plain:
         self._stream = stream
         self._colour = colourful(stream)
         self._zero_ns: int | None = None
+        self._doing = "starting"
+        self._over = threading.Event()
 
     def begin(self, plan: Plan) -> None:
+        threading.Thread(target=self._beat, name="heartbeat", daemon=True).start()
         drill = plan.drill
         self._put(f"{drill.drill} on {plan.environment.environment}: {drill.title}")
         self._put(f"run {plan.run}")
@@ -103,21 +110,28 @@ class Plain:
     def on_record(self, record: Record) -> None:
         if self._zero_ns is None:
             self._zero_ns = record.mono_ns
+        if record.kind in ("phase", "step-start"):
+            self._doing = str(record.data.get("label") or record.data["phase"])
         text = self._describe(record.kind, record.data)
         if text is not None:
-            seconds = (record.mono_ns - self._zero_ns) / 1e9
-            self._put(f"{int(seconds // 60):02d}:{seconds % 60:04.1f}  {text}")
+            self._put(f"{_clock(record.mono_ns - self._zero_ns)}  {text}")
+
+    def _beat(self) -> None:
+        """A line each minute, so that a log that is waited for shows who is being waited for."""
+        while not self._over.wait(HEARTBEAT_S):
+            since = monotonic_ns() - (self._zero_ns or monotonic_ns())
+            self._put(f"{_clock(since)}  … still: {self._doing}")
 
     def _describe(self, kind: str, data: dict[str, Any]) -> str | None:
         match kind:
             case "phase":
                 return self._paint(f"{data['phase'].upper()}  {_PHASES[data['phase']]}", "1")
-            case "step-start" if data["timeout_ns"] >= 5 * 10**9:
-                return f"  {data['label']} …"
+            case "step-start" if data["timeout_ns"] > DEFAULT_STEP_TIMEOUT_NS:
+                return f"  {data['label']} …"  # may take its time: say what is being waited for
             case "step-end":
                 took = format_seconds((data["after_ns"] - data["before_ns"]) / 1e9)
                 if data["ok"] is True:
-                    return f"  {self._verdict('met')} {data['label']}  {took}"
+                    return f"  {self._paint('ok', '32')} {data['label']}  {took}"
                 word = "missed" if data["ok"] is False else "inconclusive"
                 return f"  {self._verdict(word)} {data['label']}  {took}: {shorten(data['detail'])}"
             case "check" if data["ok"] is not True:
@@ -144,6 +158,7 @@ class Plain:
         return None
 
     def finish(self, result: dict[str, Any]) -> None:
+        self._over.set()
         judgement = result["judgement"]
         word = judgement["outcome"].upper()
         colour = _COLOUR.get(judgement["outcome"], "31;1")
@@ -179,19 +194,23 @@ class Plain:
 
 
 def objective_lines(judgement: dict[str, Any]) -> list[str]:
-    """Name, measured interval, limit and verdict of every objective, in columns."""
+    """Verdict, name, measured interval and limit of every objective, in columns; then why not."""
     rows = []
     for objective in judgement["objectives"]:
-        measured = format_measure(objective["measured"][0]) if objective["measured"] else "-"
-        rows.append((objective["name"], measured, objective["limit"], objective["verdict"]))
+        measured = objective["measured"]
+        text = format_measure(measured[0]) if measured else shorten(objective["reason"], 60)
+        limit = f"limit {objective['limit']}" if measured else ""
+        rows.append((_MARK[objective["verdict"]], objective["name"], text, limit))
     if not rows:
         return ["no objective was judged"]
-    widths = [max(len(row[column]) for row in rows) for column in range(3)]
-    return [
-        f"{name:<{widths[0]}}  {measured:<{widths[1]}}  limit {limit:<{widths[2]}}  "
-        f"{_MARK[verdict] if verdict != 'met' else 'met'}"
-        for name, measured, limit, verdict in rows
-    ]
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    lines = []
+    for row, objective in zip(rows, judgement["objectives"], strict=True):
+        cells = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        lines.append(cells.rstrip())
+        if objective["verdict"] != "met" or objective["kind"] == "rpo":
+            lines.append(" " * (widths[0] + 2) + shorten(objective["reason"]))
+    return lines
 
 
 def format_measure(measure: dict[str, Any]) -> str:
@@ -210,9 +229,9 @@ def format_measure(measure: dict[str, Any]) -> str:
     return f"{low}{unit}" if low == high else f"{low} to {high}{unit}"
 
 
-def limit_text(ns: int) -> str:
-    """A limit as the drill file writes it."""
-    return format_duration(ns)
+def _clock(ns: int) -> str:
+    """Minutes and seconds since the first record."""
+    return f"{ns // 60_000_000_000:02d}:{ns / 1e9 % 60:04.1f}"
 
 
 def _nearby(path: str) -> str:

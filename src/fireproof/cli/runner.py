@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 import gc
-import os
 import sys
 import traceback
-from pathlib import Path
 from typing import Any
 
-from fireproof.cli.compose import load_any_environment, make_services, vocabulary
+from fireproof.cli.compose import make_plan, make_services
 from fireproof.cli.render import Renderer, make_renderer
 from fireproof.cli.settings import RunSettings
-from fireproof.drillfile import load_drill, render
-from fireproof.engine.planning import freeze
+from fireproof.drillfile import render
 from fireproof.engine.start import start
 from fireproof.errors import DrillFileError, EvidenceError, FireproofError, UsageError
 from fireproof.evidence import ChildSigner, EvidenceRoot
 from fireproof.guard.folder import RunFolder
 from fireproof.guard.interrupt import Interrupted, Interrupts
 from fireproof.model.verdict import ExitCode
-from fireproof.steps import load_steps
-
-RECORDED_PARAMETERS = ("SCALE", "POSTGRES")
 
 
 def run(settings: RunSettings, folder: RunFolder, signer: ChildSigner) -> int:
@@ -59,19 +53,7 @@ def _run(
     renderer: Renderer,
 ) -> dict[str, Any]:
     with interrupts.armed():
-        words = vocabulary()
-        drill = load_drill(settings.drill, words)
-        environment = load_any_environment(settings.environment)
-        project = Path.cwd()
-        plan = freeze(
-            drill,
-            environment,
-            run=folder.run,
-            drill_file=settings.drill,
-            project=project,
-            steps=load_steps(),
-            parameters={n: os.environ[n] for n in RECORDED_PARAMETERS if n in os.environ},
-        )
+        plan = make_plan(settings.drill, settings.environment, folder.run)
     services = make_services(folder.evidence, renderer.on_record, signer)
     gc.freeze()
     gc.enable()

@@ -11,8 +11,8 @@ from typing import Any
 from fireproof import __version__
 from fireproof.clock import utc_label
 from fireproof.errors import EnvironmentRefusal
-from fireproof.model.drill import CanaryProbe, Drill, Use
-from fireproof.model.environment import Environment, references
+from fireproof.model.drill import Drill, Use
+from fireproof.model.environment import Environment
 from fireproof.model.plan import Plan
 from fireproof.model.ports import Step
 
@@ -32,9 +32,8 @@ def freeze(
     """The plan of one run.
 
     Raises:
-        EnvironmentRefusal: when the environment lacks something that the drill refers to.
+        EnvironmentRefusal: when a file that the drill needs is not there.
     """
-    check_references(drill, environment)
     check_procedures(drill, project, steps)
     return Plan(
         run=run,
@@ -46,25 +45,6 @@ def freeze(
         tool=tool_record(project),
         parameters=dict(parameters),
     )
-
-
-def check_references(drill: Drill, environment: Environment) -> None:
-    """Every component the drill names exists, and every ``{component.key}`` has a value."""
-    problems = []
-    named = list(drill.components)
-    named += [p.read_from for p in drill.probes.values() if isinstance(p, CanaryProbe)]
-    for name in dict.fromkeys(named):
-        if name not in environment.components:
-            problems.append(f"environment {environment.environment!r} has no component {name!r}")
-    for text in dict.fromkeys(_texts(drill.model_dump(mode="json", by_alias=True))):
-        for owner, key in references(text):
-            if owner == "saved":
-                continue
-            component = environment.components.get(owner)
-            if component is None or component.get(key) is None:
-                problems.append(f"nothing to put in place of '{{{owner}.{key}}}'")
-    if problems:
-        raise EnvironmentRefusal("\n".join(dict.fromkeys(problems)))
 
 
 def check_procedures(drill: Drill, project: Path, steps: Mapping[str, Step]) -> None:

@@ -79,7 +79,11 @@ def _undo(plan: Plan, journal: JournalWriter, cleanup: Cleanup, why: str, by: st
     kinds = [record.kind for record in journal.records]
     phases = [r.data["phase"] for r in journal.records if r.kind == "phase"]
     # After a verified recovery the undo of what recovery replaced is a no-op, also for us.
-    recovered = "refuse" in phases and "abort" not in kinds and _was_recovered(journal)
+    recovered = (
+        bool({"refuse", "revert"} & set(phases))
+        and "abort" not in kinds
+        and _was_recovered(journal)
+    )
     if "abort" not in kinds:  # also when only the way down was left: the outcome is aborted
         phase = phases[-1] if phases else "open"
         cleanup.note("abort", why=why, by=by, phase=phase, signal=None)

@@ -161,8 +161,8 @@ class Run:
             self._hold()
         self._read_canaries()
         self._stop_probes()
-        self._enter("refuse")
-        if good:
+        if good and self._drill.refuse:
+            self._enter("refuse")
             for index, use in enumerate(self._drill.refuse):
                 self._stage.run_step(index, use)
         return good

@@ -39,6 +39,7 @@ class ProbeProcess:
         self._path, self._timeout_s = path, timeout_ns / 1e9
         self._process, self._status, self._complaints = process, status, complaints
         self._stopped: tuple[bool, int] | None = None
+        self._said = ""
 
     def errors(self) -> int:
         """Observations that were not good so far (canary: not acknowledged)."""
@@ -57,8 +58,10 @@ class ProbeProcess:
 
     def complaint(self) -> str:
         """What the process said on stderr; empty when it had nothing to say."""
-        self._complaints.seek(0)
-        return self._complaints.read(2000).decode("utf-8", "replace").strip()
+        if not self._complaints.closed:
+            self._complaints.seek(0)
+            self._said = self._complaints.read(2000).decode("utf-8", "replace").strip()
+        return self._said
 
     def stop(self, timeout_s: float = 10.0) -> tuple[bool, int]:
         """End it; (clean, rows). Clean: it ended by itself, in order, and every row is whole."""
@@ -74,6 +77,8 @@ class ProbeProcess:
             if self._process.stdin:
                 with contextlib.suppress(OSError):
                     self._process.stdin.close()
+            self.complaint()
+            self._complaints.close()
             rows, whole = _count_rows(self._path)
             self._stopped = (in_order and whole and rows == self._status.rows, rows)
         return self._stopped
@@ -130,6 +135,7 @@ def start_probe(
         )
         status = Status(page)
     except OSError as error:
+        complaints.close()
         raise StepError(f"probe {name}: cannot start its process: {error}") from error
     finally:
         os.close(page)

@@ -212,7 +212,8 @@ def _event(content: Any) -> tuple[str, str]:
 
 
 async def _refused(_: Request, err: Exception) -> Response:
-    assert isinstance(err, HTTPException)
+    if not isinstance(err, HTTPException):
+        raise err
     return JSONResponse({"error": err.detail}, err.status_code, headers=err.headers)
 
 
