@@ -61,6 +61,8 @@ class Archive:
     def read_json(self, path: str, what: str) -> Any:
         """The object at that path."""
         text = self.do("cat", f"@{path}", what=what)
+        if not text.strip():  # to rclone a missing object is an empty folder, not an error
+            raise Stop(f"{what}: there is no {path} in the archive")
         try:
             return json.loads(text)
         except ValueError as err:

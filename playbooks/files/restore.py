@@ -59,7 +59,7 @@ def find_target(name: str, archive: Archive) -> dict[str, Any]:
     if name:
         return {"name": name}
     newest: dict[str, Any] = archive.read_json(
-        "restore-points/latest.json", "no restore point is confirmed in the archive"
+        "restore-points/latest.json", "no confirmed restore point"
     )
     return newest
 

@@ -25,6 +25,7 @@ from proving_ground.ports import free_ports
 from proving_ground.probing import listens
 from proving_ground.providers import postgres, s3
 from proving_ground.server import end_recorded
+from proving_ground.shared_memory import remove_segments
 from proving_ground.spec import ServerSpec
 
 Report = Callable[[str], None]
@@ -420,6 +421,7 @@ class Lab:
             f"process {who.pid} still runs" for who in sorted(watched, key=_pid) if is_alive(who)
         ]
         left += [f"port {port} still answers" for port in ports if listens(port)]
+        left += [] if left else remove_segments(self.folder.database)
         if left:
             return left  # its folder stays, so that `down` can be said again
         shutil.rmtree(self.root, ignore_errors=True)

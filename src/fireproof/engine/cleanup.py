@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
+from pathlib import Path
 from typing import Any
 
 from fireproof.engine.revert import look_for_residue, revert_all
@@ -48,6 +51,15 @@ class Cleanup:
         records, faults = self._journal.records, self._services.faults
         return revert_all(records, faults, self.note, recovered=recovered)
 
+    def _remove_private_folders(self) -> list[str]:
+        """What a killed step kept outside the run folder; steps name such folders by the run."""
+        left = []
+        for place in {Path("/dev/shm"), Path(tempfile.gettempdir())}:  # noqa: S108
+            for folder in place.glob(f"fireproof-{self._folder.run}-*"):
+                shutil.rmtree(folder, ignore_errors=True)
+                left += [f"folder {folder}"] if folder.exists() else []
+        return left
+
     def residue(self, *, recovered: bool, spare: set[int]) -> bool:
         """End stray processes of the run, then look and record what is left."""
         strays = []
@@ -56,6 +68,7 @@ class Cleanup:
                 continue
             strays += kill_tree(pid)
         left = [f"process {pid} does not die" for pid in strays]
+        left += self._remove_private_folders()
         return look_for_residue(
             self._journal.records,
             self._services.faults,

@@ -10,10 +10,10 @@ from fireproof.errors import EnvironmentRefusal, StepError, UndoError
 from fireproof.faults.base import LateParams, Undo, begin_undo, recorded, recorded_argv
 from fireproof.faults.server import (
     ControlError,
-    control,
     end_tree,
     running,
     send,
+    start_server,
     wait_until,
     why_not_to_harm,
 )
@@ -64,16 +64,14 @@ class Kill(LateParams):
         if running(pid_file):
             return f"{name} is already running"
         try:
-            control(
+            start_server(
                 recorded_argv(undo, "start"),
+                pid_file=pid_file,
                 cwd=recorded(undo, "project"),
                 deadline_ns=deadline_ns,
-                beat=lambda: None,
             )
         except ControlError as err:
             raise UndoError(f"{name}: {err}", self.by_hand(undo)) from err
-        if not wait_until(lambda: running(pid_file) is not None, deadline_ns=deadline_ns):
-            raise UndoError(f"{name} was started and does not run", self.by_hand(undo))
         return f"started {name}"
 
     def present(self, undo: Undo, *, recovered: bool) -> str | None:

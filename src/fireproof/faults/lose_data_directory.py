@@ -5,13 +5,22 @@ from __future__ import annotations
 import os
 import shlex
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fireproof.errors import EnvironmentRefusal, StepError, UndoError
 from fireproof.faults.base import LateParams, Undo, begin_undo, recorded, recorded_argv
 from fireproof.faults.directory import move, using, why_not_to_move
-from fireproof.faults.server import ControlError, control, end_tree, running, tree_of, wait_until
+from fireproof.faults.server import (
+    ControlError,
+    control,
+    end_tree,
+    running,
+    start_server,
+    tree_of,
+    wait_until,
+)
 from fireproof.faults.server import why_not_to_harm as why_not_to_kill
 
 if TYPE_CHECKING:
@@ -19,8 +28,9 @@ if TYPE_CHECKING:
     from fireproof.model.ports import StepContext
 
 
-def _nothing() -> None:
-    pass
+def _stop_command(undo: Undo, deadline_ns: int, beat: Callable[[], None] = lambda: None) -> None:
+    argv, cwd = recorded_argv(undo, "stop"), recorded(undo, "project")
+    control(argv, cwd=cwd, deadline_ns=deadline_ns, beat=beat)
 
 
 class LoseDataDirectory(LateParams):
@@ -61,7 +71,7 @@ class LoseDataDirectory(LateParams):
                 if why := why_not_to_kill(pid_file, who):
                     raise StepError(f"{name}: {why}; nothing was killed")
                 killed = end_tree(who, deadline_ns=deadline, beat=context.beat)
-            self._control(undo, "stop", deadline, context.beat)
+            _stop_command(undo, deadline, context.beat)
             if who := running(pid_file):
                 raise StepError(f"{name} runs again as pid {who.pid} after its stop command")
             move(directory, aside)
@@ -118,18 +128,12 @@ class LoseDataDirectory(LateParams):
         names = [base, *(f"{base}-{number}" for number in range(2, 1000))]
         return next(name for name in names if not os.path.lexists(name))
 
-    def _control(self, undo: Undo, which: str, deadline_ns: int, beat: Any = _nothing) -> None:
-        argv = recorded_argv(undo, which)
-        if which == "start":
-            argv.append(f"data-directory={recorded(undo, 'directory')}")
-        control(argv, cwd=recorded(undo, "project"), deadline_ns=deadline_ns, beat=beat)
-
     def _stop(self, undo: Undo, deadline_ns: int) -> None:
         """Stop it in good order within half the time left, else end its tree."""
         now, pid_file = time.monotonic_ns(), recorded(undo, "pid_file")
         failed: ControlError | None = None
         try:
-            self._control(undo, "stop", now + max(0, deadline_ns - now) // 2)
+            _stop_command(undo, now + max(0, deadline_ns - now) // 2)
         except ControlError as err:
             failed = err
         if (who := running(pid_file)) is None:
@@ -139,10 +143,12 @@ class LoseDataDirectory(LateParams):
         end_tree(who, deadline_ns=deadline_ns)
 
     def _start(self, undo: Undo, deadline_ns: int) -> None:
-        pid_file = recorded(undo, "pid_file")
-        self._control(undo, "start", deadline_ns)
-        if not wait_until(lambda: running(pid_file) is not None, deadline_ns=deadline_ns):
-            raise ControlError(f"it was started and does not run: {pid_file} names nobody")
+        start_server(
+            [*recorded_argv(undo, "start"), f"data-directory={recorded(undo, 'directory')}"],
+            pid_file=recorded(undo, "pid_file"),
+            cwd=recorded(undo, "project"),
+            deadline_ns=deadline_ns,
+        )
 
     def present(self, undo: Undo, *, recovered: bool) -> str | None:
         name, pid_file = recorded(undo, "component"), recorded(undo, "pid_file")

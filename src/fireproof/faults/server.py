@@ -22,7 +22,8 @@ from fireproof.processes import (
     wait_pid,
 )
 
-_REAP_GRACE_NS = 10**9
+_START_ATTEMPTS, _START_PAUSE_NS = 5, 5 * 10**8
+_REAP_GRACE_NS = 200 * 10**6  # longer would widen the interval of the injection
 _REUSED_SLACK_S = 5.0  # a pid-file is written after its process began; clocks are read apart
 
 
@@ -91,6 +92,28 @@ def control(argv: Sequence[str], *, cwd: str, deadline_ns: int, beat: Callable[[
         raise ControlError(f"{' '.join(argv)!r} did not end in time{last}")
     if returncode != 0:
         raise ControlError(f"{' '.join(argv)!r} ended with {returncode}{last}")
+
+
+def start_server(argv: Sequence[str], *, pid_file: str, cwd: str, deadline_ns: int) -> None:
+    """Run the start command until its server runs.
+
+    Tried again for a while: PostgreSQL refuses to start as long as the process that its lock file
+    names is a zombie, and some machines reap only once a second.
+
+    Raises:
+        ControlError: when there is no running server in the end.
+    """
+    for attempt in range(_START_ATTEMPTS):
+        try:
+            control(argv, cwd=cwd, deadline_ns=deadline_ns, beat=lambda: None)
+            break
+        except ControlError:
+            last = attempt == _START_ATTEMPTS - 1
+            if last or time.monotonic_ns() + _START_PAUSE_NS >= deadline_ns:
+                raise
+            time.sleep(_START_PAUSE_NS / 1e9)
+    if not wait_until(lambda: running(pid_file) is not None, deadline_ns=deadline_ns):
+        raise ControlError(f"it was started and does not run: {pid_file} names nobody")
 
 
 def wait_until(

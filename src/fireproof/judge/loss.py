@@ -83,14 +83,18 @@ def gather(probe: str, run: str, story: Story) -> Evidence:
     return Evidence(source, samples, present, read, doubt)
 
 
-def tally(run: str, evidence: Evidence) -> Tally:
-    """Put every write and every present key into its class."""
+def tally(run: str, evidence: Evidence, injected_ns: float = math.inf) -> Tally:
+    """Put every write and every present key into its class.
+
+    Only survivors that were sent by ``injected_ns`` make holes: what the recovered system took in
+    later lies behind every loss.
+    """
     present, writes = evidence.present, evidence.samples.writes
     counts = dict.fromkeys(CLASSES, 0)
     counts["not-sent"] = evidence.samples.unsent
     lost: list[Write] = []
     survived: list[Write] = []
-    newest_present = -1
+    newest_sent = -1
     keys: set[str] = set()
     for seq, write in writes.items():
         key = canary_key(run, seq)
@@ -98,7 +102,8 @@ def tally(run: str, evidence: Evidence) -> Tally:
         found = present.get(key)
         counts[write.answer] += 1
         if found is not None:
-            newest_present = seq
+            if write.sent_ns <= injected_ns:
+                newest_sent = max(newest_sent, write.sent_ns)
             expected = sha256(canary_body(run, seq).encode()).hexdigest()
             counts["corrupt"] += found.body_sha256 != expected
             counts["duplicate"] += found.count > 1
@@ -112,7 +117,7 @@ def tally(run: str, evidence: Evidence) -> Tally:
         if key not in keys:  # keys of other runs are other people's rows
             counts["unexpected" if key.startswith(f"{run}-") else "foreign"] += 1
     counts["lost"] = len(lost)
-    counts["holes"] = sum(write.seq < newest_present for write in lost)
+    counts["holes"] = sum(_answered(write) < newest_sent for write in lost)
     return Tally(counts, sorted(lost, key=_answered), sorted(survived, key=_answered))
 
 
@@ -140,7 +145,7 @@ def judge_loss(name: str, objective: DataLoss, run: str, story: Story) -> Object
     """
     injection = story.injection()
     evidence = gather(objective.from_, run, story)
-    found = tally(run, evidence)
+    found = tally(run, evidence, injection.after_ns)
     counts = found.counts
     if evidence.doubt:
         raise CannotTell(evidence.doubt)

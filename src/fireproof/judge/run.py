@@ -112,7 +112,8 @@ def _unknown(name: str, objective: Objective, reason: str) -> ObjectiveResult:
 def _canary_counts(name: str, plan: Plan, story: Story) -> Mapping[str, int]:
     """Classes of a canary's writes; empty when they cannot be told, which its objective says."""
     try:
-        return tally(plan.run, gather(name, plan.run, story)).counts
+        injected_ns = story.injection().after_ns
+        return tally(plan.run, gather(name, plan.run, story), injected_ns).counts
     except Exception:
         return {}
 

@@ -19,6 +19,9 @@ Request = Mapping[str, Any]
 Tell = Callable[[Mapping[str, Any]], None]
 
 
+TOO_LATE = "no answer in time"
+
+
 class TooLateError(Exception):
     """The limit of one look has passed."""
 
@@ -40,6 +43,11 @@ def serve(work: Callable[[Request, Tell], None]) -> None:
         os.write(answer_fd, json.dumps(fact).encode() + b"\n")
 
     work(request, tell)
+
+
+def cut_off(seen: Mapping[str, Any]) -> bool:
+    """Whether a look ended because its time was up."""
+    return seen.get("error") == TOO_LATE
 
 
 @contextmanager

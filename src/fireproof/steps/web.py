@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from fireproof.steps.answer import Request, Tell, TooLateError, look_limit, serve
+from fireproof.steps.answer import TOO_LATE, Request, Tell, TooLateError, cut_off, look_limit, serve
 
 LOOK_NS = 5 * 10**9  # one look of a wait; a frozen server must not use up the whole wait
 MAX_BODY = 16 * 2**20  # more than this is a download, not an answer to check
@@ -41,7 +41,7 @@ def _look(request: Request, until_ns: int, body_to: Path | None) -> dict[str, An
                 body_to.write_bytes(kept)
             return {"status": answer.status_code, "found": found, "bytes": len(kept)}
     except TooLateError:
-        return {"error": "no answer in time", "asked": False}
+        return {"error": TOO_LATE, "asked": False}
     except (httpx.InvalidURL, httpx.UnsupportedProtocol, UnicodeError, ValueError) as err:
         return {"wrong": f"{request['url']!r}: {err}"}
     except (httpx.HTTPError, OSError) as err:
@@ -58,7 +58,8 @@ def _wait(request: Request, tell: Tell) -> None:
         started = time.monotonic_ns()
         seen = _look(request, min(deadline, started + LOOK_NS), None)
         seen["met"] = _is_met(request, seen)
-        if seen != told:
+        # A look that the deadline cut short tells less than the one before it.
+        if seen != told and not (told and deadline < started + LOOK_NS and cut_off(seen)):
             tell(seen)
             told = seen
         next_ns = max(started + request["every_ns"], time.monotonic_ns())

@@ -24,6 +24,7 @@ unix_socket_directories = ''      # no socket at all: nothing but a password ove
 password_encryption = 'scram-sha-256'
 max_connections = 60
 shared_buffers = 64MB
+dynamic_shared_memory_type = mmap # below the data directory: what SIGKILL leaves goes with it
 wal_level = replica
 max_wal_size = 512MB              # initdb scales it down with the segment size
 archive_mode = on

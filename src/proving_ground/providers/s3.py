@@ -28,7 +28,8 @@ _ARCHIVE_WAL = """#!/bin/sh
 set -u
 rclone() {{ '{rclone}' --config '{config}' {flags} "$@"; }}
 kept='{remote}/wal/'"$2"
-rclone copyto --immutable --checksum "$1" "$kept" || exit 1
+# Not --immutable: for a single file rclone takes the flag and overwrites all the same.
+rclone copyto --ignore-existing "$1" "$kept" || exit 1
 theirs=$(rclone md5sum "$kept") || exit 1
 ours=$(md5sum < "$1") || exit 1
 [ "${{theirs%% *}}" = "${{ours%% *}}" ] && exit 0

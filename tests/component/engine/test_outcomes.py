@@ -145,10 +145,16 @@ def test_a_stop_during_recovery_undoes_seals_and_says_so(scenario: Scenario) -> 
 def test_a_killed_runner_is_undone_and_sealed_by_its_guardian(scenario: Scenario) -> None:
     """Kill -9 of the runner leaves nothing broken and one outcome."""
     drill = scenario.drill()
-    drill["recover"] = [{"process": ["sleep", "30"], "timeout": "60s"}]
+    (scenario.project / "slow.yml").write_text(
+        "- hosts: localhost\n  gather_facts: false\n  tasks:\n    - ansible.builtin.pause:\n"
+        "        seconds: 30\n"
+    )
+    drill["recover"] = [{"playbook": "slow.yml", "timeout": "60s"}]
     child = scenario.start(drill)
-    runner = scenario.wait_for_record("open")["data"]["pid"]
+    opened = scenario.wait_for_record("open")["data"]
+    runner, run = opened["pid"], opened["run"]
     scenario.wait_for_record("injected")
+    scenario.wait_until(lambda: list(Path("/dev/shm").glob(f"fireproof-{run}-*")), 10)
 
     os.kill(runner, signal.SIGKILL)
     ran = scenario.wait(child)
@@ -156,6 +162,7 @@ def test_a_killed_runner_is_undone_and_sealed_by_its_guardian(scenario: Scenario
     assert (ran.code, ran.outcome) == (7, "aborted"), ran.stderr
     assert scenario.answers()
     assert scenario.verify(ran.bundle) == 0
+    assert not list(Path("/dev/shm").glob(f"fireproof-{run}-*"))
 
 
 def test_both_killed_is_recovered_by_the_next_call(scenario: Scenario) -> None:

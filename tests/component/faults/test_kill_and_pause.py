@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,8 +15,8 @@ import pytest
 from component.faults.conftest import Server, place
 from fireproof.errors import EnvironmentRefusal, StepError, UndoError
 from fireproof.faults import load_faults
-from fireproof.faults.server import is_stopped, tree_of
-from fireproof.processes import is_alive
+from fireproof.faults.server import is_stopped, tree_of, wait_until
+from fireproof.processes import identify, is_alive
 
 pytestmark = pytest.mark.component
 
@@ -94,14 +93,17 @@ def test_an_undo_of_a_pause_leaves_a_reused_pid_alone(server: Server) -> None:
     undo = prepared(server, "pause")
     with subprocess.Popen(["sleep", "1000"]) as other:
         os.kill(other.pid, signal.SIGSTOP)
+        who = identify(other.pid)
+        assert who is not None
+        assert wait_until(lambda: is_stopped(who), deadline_ns=soon())
         undo["pids"] = [[other.pid, 1]]
 
         said = FAULTS["pause"].undo(undo, recovered=False, deadline_ns=soon())
 
         assert said == "db: what was stopped is gone"
-        state = Path(f"/proc/{other.pid}/stat").read_text().rpartition(")")[2].split()[0]
+        still = is_stopped(who)
         other.kill()
-    assert state == "T"
+    assert still
 
 
 @pytest.mark.parametrize("kind", sorted(FAULTS))

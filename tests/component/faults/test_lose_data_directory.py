@@ -247,8 +247,12 @@ given = dict(a.split("=", 1) for a in sys.argv[4:])
 data = given.get("data-directory", home + "/lost/data")
 user = {} if os.geteuid() else {"user": "nobody", "group": "nogroup", "extra_groups": []}
 ctl = [home + "/pgsql/bin/pg_ctl", "-D", data, "-w", "-t", "20"]
-up = subprocess.run([*ctl, "status"], stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT,
-                    cwd="/", **user).returncode == 0
+# Not `pg_ctl status`: it takes a killed server for a live one until somebody reaps it.
+try:
+    pid = open(home + "/lost/pid").readline().strip()
+    up = open(f"/proc/{pid}/stat").read().rpartition(")")[2].split()[0] not in "ZX"
+except OSError:
+    up = False
 if verb == "start" and not up:
     options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories=''"
     options += f" -c external_pid_file={home}/lost/pid -c shared_buffers=16MB"

@@ -72,12 +72,15 @@ def test_only_a_missing_file_is_a_missing_file(
     subprocess.run(control["stop"], check=True, capture_output=True)
     assert run(restore, "no-such-segment", back).returncode > 125
     assert run(lab.root / "bin/archive-wal", credentials, "x").returncode != 0
-    subprocess.run(control["start"], check=True, capture_output=True)
 
     bucket = lab.root / "archive/data" / components["archive"]["bucket"]
     os.rename(bucket, bucket.with_name("gone"))
+    subprocess.run(control["start"], check=True, capture_output=True)
     assert run(restore, "no-such-segment", back).returncode > 125
+    subprocess.run(control["stop"], check=True, capture_output=True)
     os.rename(bucket.with_name("gone"), bucket)
+    subprocess.run(control["start"], check=True, capture_output=True)
+    assert run(restore, "no-such-segment", back).returncode == 1
 
 
 def test_a_confirmed_point_covers_what_was_written_before(components: dict[str, Any]) -> None:

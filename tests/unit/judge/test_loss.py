@@ -80,6 +80,7 @@ def test_lost_writes_are_counted_and_dated() -> None:
     assert loss(judgement).verdict is Verdict.MISSED
     assert age(judgement) == (0.98, 1.15)
     assert judgement.canary["canary"]["lost"] == 10
+    assert judgement.canary["canary"]["holes"] == 0  # later writes went to the restored system
     assert "10 of 140 acknowledged writes lost" in loss(judgement).reason
 
 
