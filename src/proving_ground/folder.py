@@ -84,7 +84,7 @@ class LabFolder:
                         yield
                         return
             finally:
-                if not self.root.exists():
+                if not self.is_lab():  # gone, or never was one: no lock is left either
                     path.unlink(missing_ok=True)
                 os.close(lock)
 

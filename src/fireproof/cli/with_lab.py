@@ -48,8 +48,7 @@ def run_with_lab(settings: Sequence[RunSettings]) -> int:
     try:
         lab = load_lab("lab")
         ours = lab.status() is None
-        if ours:
-            lab.up(scale=int(os.environ.get("SCALE") or 1), report=report)
+        lab.up(scale=int(os.environ.get("SCALE") or 1), report=report)
     except FireproofError as error:
         say(f"fireproof: {error}\nnothing was run.")
         return ExitCode.STOPPED_BEFORE_FAULT

@@ -221,10 +221,15 @@ class Run:
             if not isinstance(objective, RecoveryTime):
                 continue
             probe = self._probes[objective.from_]
-            last = [r.data["after_ns"] for r in self._journal.records if r.kind == "injected"]
-            deadline = (last[0] if last else monotonic_ns()) + objective.rto
-            while probe.good_since() is None:
-                if monotonic_ns() > deadline:
+            injected = [r.data for r in self._journal.records if r.kind == "injected"]
+            deadline = injected[0]["after_ns"] + objective.rto
+            # An answer from before the harm says nothing; a harm that no answer shows within the
+            # probe's timeout has not reached the client.
+            settled = injected[-1]["after_ns"] + self._drill.probes[objective.from_].timeout
+            while (since := probe.good_since()) is None or (
+                since < injected[0]["before_ns"] and monotonic_ns() < settled
+            ):
+                if monotonic_ns() > max(deadline, settled):
                     return f"{name}: probe {objective.from_} was not good again within the limit"
                 if not probe.alive():
                     return f"{name}: probe {objective.from_} died"

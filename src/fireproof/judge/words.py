@@ -28,7 +28,7 @@ def span(ns: Interval) -> str:
 
 def limit_text(ns: int) -> str:
     """A limit as people write it."""
-    return format_duration(ns) if ns else "0s"
+    return format_duration(ns)
 
 
 def compared(verdict: Verdict, limit: str) -> str:

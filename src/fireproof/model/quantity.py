@@ -88,7 +88,7 @@ def format_duration(ns: int) -> str:
     for unit in ("d", "h", "m", "s", "ms", "us"):
         if ns and ns % _NS[unit] == 0:
             return f"{ns // _NS[unit]}{unit}"
-    return f"{ns}ns"
+    return f"{ns}ns" if ns else "0s"
 
 
 def format_rate(per_second: float) -> str:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 PROBE_HEADER = "due_ns,sent_ns,connected_ns,done_ns,status,outcome"
 """One row an attempt. ``sent_ns`` is taken just before the connection is opened, ``done_ns`` just
-after the last byte or the failure; ``connected_ns`` is empty if it never connected; ``status`` is
-empty without an answer. Outcome: good, bad-status, bad-content, slow, timeout, refused, reset,
+after the last byte or the failure; ``connected_ns`` is taken after the TLS handshake, if any, and
+empty if it never connected; a timeout counts from ``due_ns``; ``status`` is empty without an
+answer. Outcome: good, bad-status, bad-content, slow, timeout, refused, reset,
 error, not-sent. A not-sent row has only ``due_ns``: the in-flight cap was reached."""
 
 CANARY_HEADER = "event,seq,at_ns,detail"

@@ -20,6 +20,7 @@ def _why(result: Mapping[str, Any]) -> str:
     """The most telling text of a task's result."""
     said = [result.get(key) for key in ("msg", "stderr", "module_stderr", "exception", "censored")]
     texts = [text.strip() for text in said if isinstance(text, str) and text.strip()]
+    texts = [text for text in texts if text != "(traceback unavailable)"]  # ansible-core's filler
     # "non-zero return code" alone helps nobody at night: what the command said stands beside it.
     return ": ".join(texts[:2]) or "no reason given"
 
