@@ -92,6 +92,23 @@ def descendants(root: int) -> list[int]:
     return found
 
 
+def freeze_tree(root: int, *, including_root: bool = True) -> list[int]:
+    """SIGSTOP everything below ``root``, and look again until nothing new has been forked.
+
+    Who was stopped forks no more, so the last look saw all of them; parents before children.
+    """
+    frozen: list[int] = []
+    while True:
+        found = ([root] if including_root else []) + descendants(root)
+        new = [pid for pid in found if pid not in frozen and identify(pid) is not None]
+        if not new:
+            return frozen
+        for pid in new:
+            with contextlib.suppress(OSError):
+                os.kill(pid, signal.SIGSTOP)
+        frozen += new
+
+
 def kill_tree(root: int, *, including_root: bool = True, timeout_s: float = 5.0) -> list[int]:
     """SIGKILL everything below ``root`` until nothing is left; returns pids that would not die.
 
@@ -99,14 +116,12 @@ def kill_tree(root: int, *, including_root: bool = True, timeout_s: float = 5.0)
     are our own children.
     """
     give_up_at = time.monotonic() + timeout_s
-    seen: set[int] = set()
+    seen = {root} if including_root else set()
     while True:
-        victims = ([root] if including_root else []) + descendants(root)
-        victims = [pid for pid in victims if identify(pid) is not None]
-        for signum in (signal.SIGSTOP, signal.SIGKILL):
-            for pid in victims:
-                with contextlib.suppress(OSError):
-                    os.kill(pid, signum)
+        victims = freeze_tree(root, including_root=including_root)
+        for pid in victims:
+            with contextlib.suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
         seen.update(victims)
         for pid in seen:
             with contextlib.suppress(OSError):
@@ -166,7 +181,8 @@ def run_to_end(
     if timed_out:
         returncode = -signal.SIGKILL  # kill_tree reaped it, so Popen could not see the status
     # What it left in the background must not outlive the step. Orphans come to us because the
-    # runner is a subreaper; elsewhere this finds nothing.
+    # runner is a subreaper; elsewhere this finds nothing. Nobody else may start children of this
+    # process meanwhile: the engine starts probes and steps from one thread.
     for orphan in set(_children(os.getpid())) - ours:
         kill_tree(orphan)
     return Ended(returncode, timed_out, before, time.monotonic_ns())

@@ -86,6 +86,7 @@ class Server:
             return Reply(False, f"{self.name}: no parameter {unknown[0]!r}; it takes {known}")
         give_up_at = time.monotonic() + within_s
         with self._lock:
+            self._await_reaping()
             params = {**spec.params, **self._remembered(), **given}
             refusal = self._refusal(spec, params)
             if refusal:
@@ -178,6 +179,12 @@ class Server:
             return ()
         telling = [line for line in lines if not any(noise in line for noise in _NOISE)]
         return tuple(telling[-_TAIL_LINES:])
+
+    def _await_reaping(self) -> None:
+        """A server killed this instant is dead before its end is known; it does not count as up."""
+        now = self._now
+        if now is not None and not now.exited.is_set() and not is_alive(now.who):
+            now.exited.wait(_STOP_WITHIN_S)
 
     def _refusal(self, spec: ServerSpec, params: Mapping[str, str]) -> str | None:
         for key in spec.owned:
