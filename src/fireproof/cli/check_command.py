@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from fireproof.errors import DrillFileError, Problem, UsageError
+
 
 def drill_files(paths: tuple[Path, ...]) -> list[Path]:
     """The files named, and the drills directly in the folders named."""
@@ -16,13 +18,22 @@ def drill_files(paths: tuple[Path, ...]) -> list[Path]:
     return found
 
 
+def missing_drills(gameday: Path, names: tuple[str, ...]) -> list[Problem]:
+    """Drills that a game day names and that are not beside it."""
+    drills = gameday.parent.parent
+    return [
+        Problem(str(gameday), 1, 1, f"drills.{index}", f"there is no {drills / name}.yaml")
+        for index, name in enumerate(names)
+        if not (drills / f"{name}.yaml").is_file()
+    ]
+
+
 @click.command()
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
 def command(paths: tuple[Path, ...]) -> int:
     """Look for mistakes in drill files or folders of them (default: drills/)."""
     from fireproof.cli.compose import vocabulary
     from fireproof.drillfile import load_drill, load_gameday, render
-    from fireproof.errors import DrillFileError, Problem, UsageError
 
     files = drill_files(paths)
     gamedays = [p for folder in paths or (Path("drills"),) for p in folder.glob("gamedays/*.yaml")]
@@ -32,7 +43,10 @@ def command(paths: tuple[Path, ...]) -> int:
     problems: list[Problem] = []
     for file in files + gamedays:
         try:
-            _ = load_gameday(file) if file in gamedays else load_drill(file, words)
+            if file in gamedays:
+                problems += missing_drills(file, load_gameday(file).drills)
+            else:
+                load_drill(file, words)
         except DrillFileError as error:
             problems += error.problems
     if problems:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Mapping
 from importlib.metadata import entry_points
@@ -18,6 +19,7 @@ from fireproof.faults import load_faults
 from fireproof.model.environment import Environment
 from fireproof.model.plan import Plan
 from fireproof.model.ports import Observer, Signer
+from fireproof.model.record import Record
 from fireproof.probes import read_present, start_probe
 from fireproof.steps import load_steps
 
@@ -110,5 +112,15 @@ def make_services(evidence: Path, observe: Observer, signer: Signer) -> Services
         judge_bag=judge_bag,
         sign_plan=lambda bag, plan: sign_plan(bag, plan, signer),
         seal=seal,
-        observe=observe,
+        observe=_quietly(observe),
     )
+
+
+def _quietly(observe: Observer) -> Observer:
+    """A lost terminal or a full log is no reason to leave a fault standing."""
+
+    def told(record: Record) -> None:
+        with contextlib.suppress(Exception):
+            observe(record)
+
+    return told

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
@@ -18,8 +17,9 @@ from fireproof.cli.settings import RunSettings, default_evidence
 @click.option("--quiet", "output", flag_value="quiet", help="only the bundles' paths")
 def command(file: Path, environment: str, evidence: Path | None, output: str | None) -> int:
     """Run the drills that FILE names, in its order; the exit code is the heaviest of theirs."""
-    from fireproof.cli.with_lab import check_all, run_in_order, run_with_lab, say
+    from fireproof.cli.with_lab import Stops, check_all, run_in_order, run_with_lab
     from fireproof.drillfile import load_gameday
+    from fireproof.guard.guardian import say
 
     gameday = load_gameday(file)
     drills = file.parent.parent
@@ -34,7 +34,8 @@ def command(file: Path, environment: str, evidence: Path | None, output: str | N
     if environment == "lab":
         code = run_with_lab(settings)
     else:
-        code = check_all(settings) or run_in_order(settings)
+        with Stops() as stops:
+            code = check_all(settings) or run_in_order(settings, stops)
     if (output or "plain") == "plain":
-        print(f"game day {gameday.gameday}: exit code {code}", file=sys.stderr)
+        say(f"game day {gameday.gameday}: exit code {code}")
     return code

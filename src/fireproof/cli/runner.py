@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import sys
 import traceback
 from typing import Any
 
@@ -12,9 +11,10 @@ from fireproof.cli.render import Renderer, make_renderer
 from fireproof.cli.settings import RunSettings
 from fireproof.drillfile import render
 from fireproof.engine.start import start
-from fireproof.errors import DrillFileError, EvidenceError, FireproofError, UsageError
+from fireproof.errors import DrillFileError, FireproofError, UsageError
 from fireproof.evidence import ChildSigner, EvidenceRoot
 from fireproof.guard.folder import RunFolder
+from fireproof.guard.guardian import say
 from fireproof.guard.interrupt import Interrupted, Interrupts
 from fireproof.model.verdict import ExitCode
 
@@ -27,19 +27,19 @@ def run(settings: RunSettings, folder: RunFolder, signer: ChildSigner) -> int:
     try:
         result = _run(settings, folder, signer, interrupts, renderer)
     except DrillFileError as error:
-        print(render(error.problems), file=sys.stderr)
+        say(render(error.problems))
         return ExitCode.USAGE
     except UsageError as error:
-        print(f"fireproof: {error}", file=sys.stderr)
+        say(f"fireproof: {error}")
         return ExitCode.USAGE
     except Interrupted as stop:
-        print(f"fireproof: {stop.why}; nothing was run", file=sys.stderr)
+        say(f"fireproof: {stop.why}; nothing was run")
         return 128 + stop.signum if stop.signum else ExitCode.STOPPED_BEFORE_FAULT
-    except (FireproofError, EvidenceError) as error:
-        print(f"fireproof: {error}\nnothing was run.", file=sys.stderr)
+    except FireproofError as error:  # after the start every end has a result
+        say(f"fireproof: {error}\nnothing was run.")
         return ExitCode.STOPPED_BEFORE_FAULT
     except Exception:
-        traceback.print_exc()
+        say(traceback.format_exc())
         return ExitCode.INTERNAL
     renderer.finish(result)
     return int(result["exit_code"])
@@ -59,10 +59,9 @@ def _run(
     gc.enable()
     if signer.created:
         root = EvidenceRoot(folder.evidence)
-        print(
+        say(
             f"fireproof: made a signing key: {root.private_key} (keep it to yourself); "
-            f"auditors need {root.public_key}",
-            file=sys.stderr,
+            f"auditors need {root.public_key}"
         )
     renderer.begin(plan)
     return start(plan, folder, services, interrupts)

@@ -53,6 +53,7 @@ class Run:
         self._probes: dict[str, RunningProbe] = {}
         self._running: list[str] = []
         self._phase = "open"
+        self._aborted = False
         self._over = threading.Event()
         self._stage = Stage(plan, folder, services, self._note, interrupts)
         self.cleanup = self._cleanup = Cleanup(folder, journal, services)
@@ -76,19 +77,22 @@ class Run:
             self._prepare()
             self._harm()
             recovered = self._recover()
+            with self._interrupts.armed():
+                pass  # a stop that came since the last wait still counts
         except Interrupted as stop:
             self._abort(stop.why, stop.by, stop.signum)
         except Halt as halt:
             self._abort(str(halt), "runner", None)
         except JournalError as error:
-            self._cleanup.journal_failed(error)
+            self._cleanup.journal_error = error
+            self._abort(str(error), "runner", None)
         except Exception as error:  # a defect of ours: the undo comes first, then the report
             self._abort(f"internal error: {type(error).__name__}: {error}", "runner", None)
             self._cleanup.internal_error = error
         finally:
             self._over.set()
             self._interrupts.close()
-        self._finish(recovered)
+            self._finish(recovered and not self._aborted)
 
     # the phases
 
@@ -151,8 +155,10 @@ class Run:
                 break
         if not detail:
             detail = self._await_service()
-        self._note("recovered", ok=not detail, detail=detail or "service answers again")
-        good = not detail
+        died = any(not probe.alive() for probe in self._probes.values())  # then nobody can tell
+        ok = None if detail and died else not detail
+        self._note("recovered", ok=ok, detail=detail or "service answers again")
+        good = ok is True
         self._enter("verify")
         if good:
             for index, use in enumerate(self._drill.verify):
@@ -170,6 +176,7 @@ class Run:
     def _finish(self, recovered: bool) -> None:
         """Undo first; everything else can wait."""
         note = self._cleanup.note
+        self._cleanup.end_strays(self._spared())  # nothing of ours may act during the undo
         note("phase", phase="revert", clocks=clock_pair(), load1=load1())
         self._cleanup.revert(recovered=recovered)
         if any(record.kind == "injected" for record in self._journal.records):
@@ -247,7 +254,7 @@ class Run:
 
         def held(probe: RunningProbe) -> bool:
             since = probe.good_since()
-            # One timeout more than the hold: the judge wants answers, not questions, that long.
+            # A second more than the hold: the judge wants answers, not questions, that long.
             return since is not None and monotonic_ns() - since >= hold + 10**9
 
         while not all(held(probe) for probe in probes):
@@ -311,7 +318,8 @@ class Run:
         self._services.observe(self._journal.append(kind, **data))
 
     def _abort(self, why: str, by: str, signum: int | None) -> None:
-        self._cleanup.note("abort", why=why, by=by, phase=self._phase, signal=signum)
+        self._aborted = True
+        self._cleanup.abort(why, by, self._phase, signum)
 
     def _watch(self) -> None:
         """Abort conditions, all the time, from a thread of their own."""

@@ -70,7 +70,8 @@ class Stage:
         except FireproofError as error:
             result = StepResult(False, str(error))
         except OSError as error:
-            result = StepResult(False, f"{error.strerror or error}: {error.filename or use.kind}")
+            # Our own disk or files, not the system's: whether the step's work was done is unknown.
+            result = StepResult(None, f"{error.strerror or error}: {error.filename or use.kind}")
         except Exception as error:  # a step that crashes told us nothing
             result = StepResult(None, f"the step crashed: {type(error).__name__}: {error}")
         after = monotonic_ns()

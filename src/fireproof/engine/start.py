@@ -6,6 +6,7 @@ import os
 from typing import Any
 
 from fireproof.engine.finish import finish
+from fireproof.engine.recover import quarantine_if_dirty
 from fireproof.engine.run import Run
 from fireproof.engine.services import Services
 from fireproof.errors import EnvironmentRefusal
@@ -14,7 +15,7 @@ from fireproof.guard.interrupt import Interrupts
 from fireproof.guard.lease import Lease
 from fireproof.journal import JournalWriter
 from fireproof.model.plan import Plan
-from fireproof.processes import become_subreaper
+from fireproof.processes import RUN_MARK, become_subreaper
 
 
 def start(
@@ -31,6 +32,7 @@ def start(
         JournalError, EvidenceError: the same, for the journal and the signature of the plan.
     """
     become_subreaper()  # orphans of a step come to us, and are found
+    os.environ[RUN_MARK] = plan.run  # and whoever recovers us finds all that we started
     lease = Lease()
     lease.take(plan.environment.identity, plan.drill.components, f"run {plan.run}")
     lock: int | None = None
@@ -52,9 +54,9 @@ def start(
         raise
     run = Run(plan, folder, journal, services, interrupts)
     run.execute(digest)
+    quarantine_if_dirty(lease, plan, folder, journal)
     journal.close()
     result = finish(folder, plan, digest, services, run.cleanup)
-    # The lease ends only after the residue check; a dirty component stays quarantined by its
-    # unfinished state, not by this process.
     lease.release()
+    os.close(lock)
     return result

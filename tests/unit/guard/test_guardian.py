@@ -22,8 +22,10 @@ from fireproof.guard.folder import RunFolder
 
 folder = RunFolder(Path(sys.argv[1]))
 
-def recover(folder, why, by):
+def recover(folder, why, by, options):
     print("recover", why, by, flush=True)
+    if not folder.root.with_suffix(".stuck").exists():
+        folder.write_result({"exit_code": 7})
     return 7
 
 guardian.recover = recover  # a fake at the edge: the real one is a fresh fireproof process
@@ -36,7 +38,7 @@ sys.exit(guardian.supervise(folder, runner))
 
 
 def supervised(folder: RunFolder, body: str) -> subprocess.Popen[str]:
-    program = PROGRAM.format(body=body.replace("\n", "\n    "))
+    program = PROGRAM.replace("{body}", body.replace("\n", "\n    "))
     return subprocess.Popen(
         [sys.executable, "-c", program, str(folder.root)], stdout=subprocess.PIPE, text=True
     )
@@ -47,7 +49,7 @@ def folder(tmp_path: Path) -> RunFolder:
     return RunFolder(tmp_path / "runs" / new_run_id())
 
 
-BEGIN = "os.close(folder.create()); folder.journal.write_bytes(b'x')\n"
+BEGIN = "os.close(folder.create()); folder.journal.write_bytes(b'x\\n')\n"
 
 
 def test_a_finished_run_keeps_its_code(folder: RunFolder) -> None:
@@ -74,6 +76,27 @@ def test_a_killed_runner_is_recovered_and_its_tree_is_dead_by_then(folder: RunFo
     pid, said = out.splitlines()
     assert identify(int(pid)) is None
     assert (child.returncode, said) == (7, "recover the runner died (signal 9) guardian")
+
+
+def test_a_recovery_that_did_not_come_to_its_end_is_exit_4(folder: RunFolder) -> None:
+    """Whatever the recovery's own code was: nobody knows that the fault is gone."""
+    folder.root.parent.mkdir()
+    folder.root.with_suffix(".stuck").touch()
+    child = supervised(folder, BEGIN + "os.kill(os.getpid(), signal.SIGKILL)")
+
+    child.communicate(timeout=20)
+
+    assert child.returncode == 4
+
+
+def test_a_runner_killed_after_its_result_keeps_the_results_code(folder: RunFolder) -> None:
+    """The sealed outcome and the exit code may not differ."""
+    body = "folder.write_result({'exit_code': 1})\nos.kill(os.getpid(), signal.SIGKILL)"
+    child = supervised(folder, BEGIN + body)
+
+    child.communicate(timeout=20)
+
+    assert child.returncode == 1
 
 
 def test_a_runner_that_never_began_leaves_nothing(folder: RunFolder) -> None:
