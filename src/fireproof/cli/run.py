@@ -32,6 +32,7 @@ def guarded(settings: RunSettings) -> int:
     from fireproof.evidence.signer import start_signer
     from fireproof.guard.folder import RunFolder, new_run_id
     from fireproof.guard.guardian import STOPS, say, supervise, sweep
+    from fireproof.guard.heartbeat import Heart
 
     evidence = settings.evidence.absolute()
     try:
@@ -46,10 +47,10 @@ def guarded(settings: RunSettings) -> int:
         return 3
     folder = RunFolder(evidence / "runs" / new_run_id())
 
-    def runner() -> int:
+    def runner(heart: Heart) -> int:
         from fireproof.cli.runner import run
 
-        return run(settings, folder, signer)
+        return run(settings, folder, signer, heart)
 
     sys.stdout.flush()
     # Runner and guardian let signals in again once each can take them.

@@ -15,17 +15,18 @@ from fireproof.errors import DrillFileError, FireproofError, UsageError
 from fireproof.evidence import ChildSigner, EvidenceRoot
 from fireproof.guard.folder import RunFolder
 from fireproof.guard.guardian import say
+from fireproof.guard.heartbeat import Heart
 from fireproof.guard.interrupt import Interrupted, Interrupts
 from fireproof.model.verdict import ExitCode
 
 
-def run(settings: RunSettings, folder: RunFolder, signer: ChildSigner) -> int:
+def run(settings: RunSettings, folder: RunFolder, signer: ChildSigner, heart: Heart) -> int:
     """Exit code of one run, in the forked runner."""
     interrupts = Interrupts()
     interrupts.install()
     renderer = make_renderer(settings.output)
     try:
-        result = _run(settings, folder, signer, interrupts, renderer)
+        result = _run(settings, folder, signer, heart, interrupts, renderer)
     except DrillFileError as error:
         say(render(error.problems))
         return ExitCode.USAGE
@@ -49,6 +50,7 @@ def _run(
     settings: RunSettings,
     folder: RunFolder,
     signer: ChildSigner,
+    heart: Heart,
     interrupts: Interrupts,
     renderer: Renderer,
 ) -> dict[str, Any]:
@@ -64,4 +66,4 @@ def _run(
             f"auditors need {root.public_key}"
         )
     renderer.begin(plan)
-    return start(plan, folder, services, interrupts)
+    return start(plan, folder, services, interrupts, heart)

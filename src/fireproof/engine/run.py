@@ -12,10 +12,12 @@ from typing import Any
 from fireproof.clock import clock_pair, monotonic_ns
 from fireproof.engine.cleanup import Cleanup
 from fireproof.engine.observation import load1, machine
+from fireproof.engine.revert import ATTEMPTS, UNDO_TIMEOUT_NS
 from fireproof.engine.services import Services
 from fireproof.engine.stage import Stage
 from fireproof.errors import FireproofError, JournalError
 from fireproof.guard.folder import RunFolder
+from fireproof.guard.heartbeat import Heart
 from fireproof.guard.interrupt import Interrupted, Interrupts
 from fireproof.journal import JournalWriter
 from fireproof.model.drill import CanaryProbe, RecoveryTime, Use
@@ -26,6 +28,7 @@ from fireproof.model.ports import RunningProbe
 _TICK_S = 0.1
 _WATCH_S = 0.2  # abort conditions are looked at this often
 _PROBE_START_S = 5.0
+READ_S = 30.0  # presence of every canary write
 _CONDITION = re.compile(r"([a-z0-9-]+)\.errors > (\d+)( before fault)?")
 
 
@@ -43,6 +46,7 @@ class Run:
         journal: JournalWriter,
         services: Services,
         interrupts: Interrupts,
+        heart: Heart,
     ) -> None:
         self._plan = plan
         self._drill = plan.drill
@@ -50,12 +54,13 @@ class Run:
         self._journal = journal
         self._services = services
         self._interrupts = interrupts
+        self._heart = heart
         self._probes: dict[str, RunningProbe] = {}
         self._running: list[str] = []
         self._phase = "open"
         self._aborted = False
         self._over = threading.Event()
-        self._stage = Stage(plan, folder, services, self._note, interrupts)
+        self._stage = Stage(plan, folder, services, self._note, interrupts, heart)
         self.cleanup = self._cleanup = Cleanup(folder, journal, services)
 
     def execute(self, plan_sha256: str) -> None:
@@ -134,6 +139,7 @@ class Run:
                 label=use.label(),
             )
             context = self._stage.context("fault", index, use.kind, params.timeout)
+            self._heart.allow(params.timeout / 1e9)
             before = monotonic_ns()
             try:
                 detail = fault.apply(undo, context)
@@ -175,6 +181,7 @@ class Run:
 
     def _finish(self, recovered: bool) -> None:
         """Undo first; everything else can wait."""
+        self._heart.allow(len(self._drill.fault) * ATTEMPTS * UNDO_TIMEOUT_NS / 1e9)
         note = self._cleanup.note
         self._cleanup.end_strays(self._spared())  # nothing of ours may act during the undo
         note("phase", phase="revert", clocks=clock_pair(), load1=load1())
@@ -270,7 +277,8 @@ class Run:
             self._stop_probe(name, note)
             component = self._plan.environment.component(probe.read_from)
             file = f"data/samples/{name}-present.csv"
-            deadline = monotonic_ns() + 30 * 10**9
+            self._heart.allow(READ_S)
+            deadline = monotonic_ns() + round(READ_S * 1e9)
             try:
                 before, after, rows = self._services.read_present(
                     resolve(component.get("dsn") or "", self._plan.environment),
@@ -292,6 +300,7 @@ class Run:
         self._running.remove(name)
         if probe is None:
             return
+        self._heart.allow(2 * self._drill.probes[name].timeout / 1e9)
         clean, rows = probe.stop()
         note("probe-stop", probe=name, kind=probe.kind, file=probe.file, clean=clean, rows=rows)
 
@@ -304,6 +313,7 @@ class Run:
             self._sleep()
 
     def _sleep(self) -> None:
+        self._heart.allow(_TICK_S)
         with self._interrupts.armed():
             self._over.wait(_TICK_S)
 

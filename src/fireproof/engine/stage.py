@@ -10,6 +10,7 @@ from fireproof.clock import monotonic_ns
 from fireproof.engine.services import Services
 from fireproof.errors import FireproofError
 from fireproof.guard.folder import RunFolder
+from fireproof.guard.heartbeat import Heart
 from fireproof.guard.interrupt import Interrupts
 from fireproof.model.drill import Use
 from fireproof.model.plan import Plan
@@ -26,12 +27,14 @@ class Stage:
         services: Services,
         note: Callable[..., None],
         interrupts: Interrupts,
+        heart: Heart,
     ) -> None:
         self._plan = plan
         self._folder = folder
         self._services = services
         self._note = note
         self._interrupts = interrupts
+        self._heart = heart
         self._saved: dict[str, str] = {}
         self.phase = "open"
         self.checks_hold = True
@@ -63,6 +66,7 @@ class Stage:
         )
         context = self.context(self.phase, index, use.kind, params.timeout)
         (context.bag / context.outputs).mkdir(parents=True, exist_ok=True)
+        self._heart.allow(params.timeout / 1e9)
         before = monotonic_ns()
         try:
             with self._interrupts.armed():

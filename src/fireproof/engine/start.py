@@ -11,11 +11,14 @@ from fireproof.engine.run import Run
 from fireproof.engine.services import Services
 from fireproof.errors import EnvironmentRefusal
 from fireproof.guard.folder import RunFolder
+from fireproof.guard.heartbeat import Heart
 from fireproof.guard.interrupt import Interrupts
 from fireproof.guard.lease import Lease
 from fireproof.journal import JournalWriter
 from fireproof.model.plan import Plan
 from fireproof.processes import RUN_MARK, become_subreaper
+
+SEAL_S = 3600.0  # judging and hashing gigabytes of samples
 
 
 def start(
@@ -23,6 +26,7 @@ def start(
     folder: RunFolder,
     services: Services,
     interrupts: Interrupts,
+    heart: Heart,
 ) -> dict[str, Any]:
     """Run a plan to its sealed end; the result.
 
@@ -52,8 +56,9 @@ def start(
             os.close(lock)
         lease.release()
         raise
-    run = Run(plan, folder, journal, services, interrupts)
+    run = Run(plan, folder, journal, services, interrupts, heart)
     run.execute(digest)
+    heart.allow(SEAL_S)
     quarantine_if_dirty(lease, plan, folder, journal)
     journal.close()
     result = finish(folder, plan, digest, services, run.cleanup)

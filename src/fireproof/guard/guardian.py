@@ -16,11 +16,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from fireproof.guard.folder import RunFolder
+from fireproof.guard.heartbeat import Heart, Pulse
 from fireproof.guard.sweeper import unfinished
 from fireproof.processes import become_subreaper, die_with_parent, kill_tree
 
 # Undo of every fault (3 attempts of 120 s each), the wait for a lease, judge and seal.
 RECOVER_TIMEOUT_S = 3600.0
+LOOK_MS = 500
 STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
@@ -70,7 +72,7 @@ def recover(folder: RunFolder, why: str, by: str, options: Sequence[str] = ()) -
 
 def supervise(
     folder: RunFolder,
-    runner: Callable[[], int],
+    runner: Callable[[Heart], int],
     *,
     between: Callable[[], None] = lambda: None,
     options: Sequence[str] = (),
@@ -81,24 +83,29 @@ def supervise(
     called in the guardian once the child has been forked; ``options`` go to a recovery.
     """
     guardian = os.getpid()
+    pulse = Pulse()
     child = os.fork()
     if child == 0:
         die_with_parent(signal.SIGTERM)
         if os.getppid() != guardian:
             os._exit(70)  # the guardian died before the line above; nothing has been done
-        _run(runner)
+        os.close(pulse.reads)
+        _run(runner, Heart(pulse.writes))
+    pulse.listen()
     between()
     become_subreaper()
     # A terminal sends SIGINT to both of us; the runner takes the first and is deaf to the second.
     for signum in STOPS:
         signal.signal(signum, lambda number, _: _forward(child, number))
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
-    code = os.waitstatus_to_exitcode(_wait(child))
+    status, hung = _wait(child, pulse)
+    code = os.waitstatus_to_exitcode(status)
     kill_tree(guardian, including_root=False)
-    return _answer(folder, code if code >= 0 else 128 - code, died=code < 0, options=options)
+    how = "" if code >= 0 else "it hung" if hung else f"signal {-code}"
+    return _answer(folder, code if code >= 0 else 128 - code, how, options)
 
 
-def _answer(folder: RunFolder, code: int, *, died: bool, options: Sequence[str]) -> int:
+def _answer(folder: RunFolder, code: int, how: str, options: Sequence[str]) -> int:
     """Exit code once the runner is gone; whatever it left open is brought to its end first."""
     result = folder.read_result()
     if result is not None:
@@ -108,9 +115,9 @@ def _answer(folder: RunFolder, code: int, *, died: bool, options: Sequence[str])
     if not folder.has_begun:
         folder.discard()
         return code or 70
-    if not died and folder.is_down:
+    if not how and folder.is_down:
         return code  # undone but not sealed: the runner has said why, the next start tries again
-    how = f"signal {code - 128}" if died else f"exit code {code}"
+    how = how or f"exit code {code}"
     code = recover(folder, f"the runner died ({how})", "guardian", options)
     if folder.read_result() is None and not folder.is_down:
         say(f"fireproof: A FAULT MAY STILL STAND; now: fireproof recover {folder.root}")
@@ -118,10 +125,11 @@ def _answer(folder: RunFolder, code: int, *, died: bool, options: Sequence[str])
     return code if code >= 0 else 5
 
 
-def _run(runner: Callable[[], int]) -> None:
+def _run(runner: Callable[[Heart], int], heart: Heart) -> None:
     code = 70
     try:
-        code = runner()
+        heart.start()
+        code = runner(heart)
     except SystemExit as error:
         code = error.code if isinstance(error.code, int) else 70
     except BaseException:
@@ -140,17 +148,25 @@ def _forward(child: int, signum: int) -> None:
         os.kill(child, signum)
 
 
-def _wait(child: int) -> int:
-    """Wait status of the child; reaps orphans that were handed to us meanwhile."""
+def _wait(child: int, pulse: Pulse) -> tuple[int, bool]:
+    """Wait status of the child, and whether it had to be ended because it hung.
+
+    Reaps orphans that were handed to us meanwhile.
+    """
+    hung = False
     pidfd = os.pidfd_open(child)
     poller = select.poll()
     poller.register(pidfd, select.POLLIN)
-    while not poller.poll(1000):
+    while not poller.poll(LOOK_MS):
         _reap_others(child)
+        if not hung and pulse.has_stopped():
+            hung = True
+            with contextlib.suppress(OSError):
+                signal.pidfd_send_signal(pidfd, signal.SIGKILL)
     os.close(pidfd)
     for signum in STOPS:  # its pid is anybody's once it is reaped, and the way down is not stopped
         signal.signal(signum, signal.SIG_IGN)
-    return os.waitpid(child, 0)[1]
+    return os.waitpid(child, 0)[1], hung
 
 
 def _reap_others(child: int) -> None:

@@ -30,7 +30,7 @@ def recover(folder, why, by, options):
 
 guardian.recover = recover  # a fake at the edge: the real one is a fresh fireproof process
 
-def runner():
+def runner(heart):
     {body}
 
 sys.exit(guardian.supervise(folder, runner))
@@ -97,6 +97,25 @@ def test_a_runner_killed_after_its_result_keeps_the_results_code(folder: RunFold
     child.communicate(timeout=20)
 
     assert child.returncode == 1
+
+
+def test_a_runner_that_hangs_is_ended_and_recovered(folder: RunFolder) -> None:
+    """A stopped process is not dead: nobody would ever undo its fault."""
+    child = supervised(folder, BEGIN + "os.kill(os.getpid(), signal.SIGSTOP)")
+
+    out, _ = child.communicate(timeout=30)
+
+    assert (child.returncode, out.strip()) == (7, "recover the runner died (it hung) guardian")
+
+
+def test_a_runner_busy_beyond_its_word_hangs_too(folder: RunFolder) -> None:
+    """A thread that goes on beating for a stuck main thread would be a lie."""
+    body = "heart.allow(-40)\ntime.sleep(60)"
+    child = supervised(folder, BEGIN + body)
+
+    child.communicate(timeout=30)
+
+    assert child.returncode == 7
 
 
 def test_a_runner_that_never_began_leaves_nothing(folder: RunFolder) -> None:
