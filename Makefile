@@ -11,7 +11,7 @@ T ?= tests
 DRILLS := $(sort $(basename $(notdir $(wildcard drills/*.yaml))))
 export SCALE
 
-.PHONY: help gameday test test-component check fix bench verify system-deps clean lock $(addprefix drill-,$(DRILLS))
+.PHONY: help gameday test test-component test-crash check fix bench verify system-deps clean lock $(addprefix drill-,$(DRILLS))
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-22s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ test: $(STAMP) ## the tests (T=path narrows)
 
 test-component: $(STAMP) ## only the tests that start real servers
 	@$(BIN)/python -m pytest $(T) -q -m component
+
+test-crash: $(STAMP) ## kill at every record, by every signal (about half an hour)
+	@FIREPROOF_CRASH=all $(BIN)/python -m pytest tests/crash -q
 
 check: $(STAMP) ## look: format, lint, types, drill files
 	@$(BIN)/ruff format --check .
