@@ -8,6 +8,8 @@ STAMP := $(VENV)/.built
 # Rows of pgbench-like filler per unit; 1 is about 40 MB of database.
 SCALE ?= 1
 T ?= tests
+# `make test` leaves the full suites to their own targets; a path given by T= is run whole.
+CHOICE := $(if $(filter tests,$(T)),-m "not full",)
 DRILLS := $(sort $(basename $(notdir $(wildcard drills/*.yaml))))
 export SCALE
 
@@ -34,11 +36,11 @@ gameday: $(STAMP) ## the sample game day on the built-in systems: break, restore
 $(addprefix drill-,$(DRILLS)): drill-%: $(STAMP)
 	@$(BIN)/fireproof run drills/$*.yaml --with-lab
 
-test: $(STAMP) ## the tests (T=path narrows)
-	@$(BIN)/python -m pytest $(T) -q
+test: $(STAMP) ## the tests (T=path narrows); leaves out: test-component, test-crash in full
+	@$(BIN)/python -m pytest $(T) -q $(CHOICE)
 
-test-component: $(STAMP) ## only the tests that start real servers
-	@$(BIN)/python -m pytest $(T) -q -m component
+test-component: $(STAMP) ## every test that starts real servers; the lab and damaged restores in full
+	@$(BIN)/python -m pytest $(T) -q -m "component and not crash"
 
 test-crash: $(STAMP) ## kill at every record, by every signal (about half an hour)
 	@FIREPROOF_CRASH=all $(BIN)/python -m pytest tests/crash -q

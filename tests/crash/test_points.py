@@ -51,7 +51,7 @@ def chosen() -> list[str]:
     return sorted(random.Random(seed).sample(everything, SAMPLE))  # noqa: S311 - not a secret
 
 
-pytestmark = pytest.mark.component
+pytestmark = [pytest.mark.component, pytest.mark.crash]
 
 
 @pytest.mark.parametrize("point", chosen())

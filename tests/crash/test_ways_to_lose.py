@@ -16,7 +16,7 @@ from support.scenario import Scenario
 
 HARNESS = {"PYTHONPATH": str(Path(__file__).parents[1] / "support" / "kill_at")}
 
-pytestmark = pytest.mark.component
+pytestmark = [pytest.mark.component, pytest.mark.crash]
 
 
 def slow(scenario: Scenario, *argv: str) -> dict[str, object]:

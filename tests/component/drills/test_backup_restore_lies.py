@@ -9,7 +9,7 @@ import pytest
 from support.lab_project import LabProject
 from support.scenario import Ran
 
-pytestmark = pytest.mark.component
+pytestmark = [pytest.mark.component, pytest.mark.full]
 
 
 def verdict_of(ran: Ran, objective: str) -> str:
