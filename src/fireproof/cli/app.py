@@ -63,9 +63,10 @@ def app() -> int:
         print("fireproof: stopped", file=sys.stderr)
         return 130
     except DrillFileError as error:
+        from fireproof.cli.terminal import show_carets
         from fireproof.drillfile import render
 
-        print(render(error.problems), file=sys.stderr)
+        print(render(error.problems, carets=show_carets()), file=sys.stderr)
         return ExitCode.USAGE
     except UsageError as error:
         print(f"fireproof: {error}", file=sys.stderr)

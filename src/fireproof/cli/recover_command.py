@@ -18,7 +18,7 @@ from fireproof.cli.settings import default_evidence
 @click.option("--json", "output", flag_value="json", help="records and result as JSON lines")
 def command(run: Path | None, evidence: Path | None, why: str, by: str, output: str | None) -> int:
     """Undo every fault of an unfinished RUN (folder or id; default: all of them) and seal it."""
-    from fireproof.cli.compose import make_services
+    from fireproof.cli.compose import make_services, planned_environment
     from fireproof.cli.render import make_renderer
     from fireproof.engine.recover import recover
     from fireproof.errors import UsageError
@@ -42,7 +42,8 @@ def command(run: Path | None, evidence: Path | None, why: str, by: str, output: 
     for folder in folders:
         renderer = make_renderer(output or "plain")
         signer = open_signer(EvidenceRoot(folder.evidence))
-        services = make_services(folder.evidence, renderer.on_record, signer)
+        environment = planned_environment(folder)
+        services = make_services(folder.evidence, renderer.on_record, signer, environment)
         result = recover(folder, services, why=why, by=by)
         renderer.finish(result)
         codes.append(int(result["exit_code"]))

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from fireproof.cli.compose import load_lab, vocabulary
 from fireproof.cli.settings import RunSettings
+from fireproof.cli.terminal import show_carets
 from fireproof.drillfile import load_drill, render
 from fireproof.errors import DrillFileError, FireproofError, Problem
 from fireproof.model.verdict import ExitCode, heaviest_exit
@@ -29,7 +30,7 @@ def check_all(settings: Sequence[RunSettings]) -> int:
         except DrillFileError as error:
             problems += error.problems
     if problems:
-        say(render(problems))
+        say(render(problems, carets=show_carets()))
         return ExitCode.USAGE
     return 0
 

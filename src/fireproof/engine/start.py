@@ -31,6 +31,7 @@ def start(
         JournalError, EvidenceError: the same, for the journal and the signature of the plan.
     """
     become_subreaper()  # orphans of a step come to us, and are found
+    services.secrets.reveal()  # before anything is ours: what cannot be read is refused here
     lease = Lease()
     lease.take(plan.environment.identity, plan.drill.components, f"run {plan.run}")
     lock: int | None = None
