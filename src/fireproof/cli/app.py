@@ -12,6 +12,8 @@ from fireproof.errors import DrillFileError, EvidenceError, FireproofError, Usag
 from fireproof.model.verdict import ExitCode
 
 COMMANDS = {
+    "init": "write a first drill, its environment and its CI job here",
+    "doctor": "what is missing on this machine, and the next move",
     "run": "run one drill: break, recover, measure, seal",
     "gameday": "run the drills of a game day, in order",
     "check": "look for mistakes in drill files; nothing runs",
