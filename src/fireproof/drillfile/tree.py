@@ -207,6 +207,9 @@ class _Builder:
             depth -= isinstance(event, yaml.CollectionEndEvent)
             if not depth:
                 return
+            self._nodes += 1
+            if self._nodes > MAX_NODES:
+                raise _TooManyError(_at(event))
             if above + depth > MAX_DEPTH:  # libyaml's time grows with the square of the depth
                 raise _TooDeepError(_at(event))
             event = self._next()
