@@ -13,7 +13,7 @@ CHOICE := $(if $(filter tests,$(T)),-m "not full",)
 DRILLS := $(sort $(basename $(notdir $(wildcard drills/*.yaml))))
 export SCALE
 
-.PHONY: help gameday test test-component test-crash check fix bench verify system-deps clean lock $(addprefix drill-,$(DRILLS))
+.PHONY: help gameday test test-component test-crash test-editor check fix bench verify system-deps clean lock $(addprefix drill-,$(DRILLS))
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-22s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ test-component: $(STAMP) ## every test that starts real servers; the lab and dam
 
 test-crash: $(STAMP) ## kill at every record, by every signal (about half an hour)
 	@FIREPROOF_CRASH=all $(BIN)/python -m pytest tests/crash -q
+
+test-editor: $(STAMP) ## the JSON Schema, asked by yaml-language-server (npm)
+	@$(BIN)/python -m pytest tests/component/drills/test_editor.py -q -m editor
 
 check: $(STAMP) ## look: format, lint, types, drill files
 	@$(BIN)/ruff format --check .

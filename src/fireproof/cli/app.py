@@ -12,6 +12,8 @@ from fireproof.guard.guardian import say
 from fireproof.model.verdict import ExitCode
 
 COMMANDS = {
+    "init": "write a first drill, its environment and its CI job here",
+    "doctor": "what is missing on this machine, and the next move",
     "run": "run one drill: break, recover, measure, seal",
     "gameday": "run the drills of a game day, in order",
     "check": "look for mistakes in drill files; nothing runs",
@@ -63,9 +65,10 @@ def app() -> int:
         say("fireproof: stopped")
         return 130
     except DrillFileError as error:
+        from fireproof.cli.terminal import show_carets
         from fireproof.drillfile import render
 
-        say(render(error.problems))
+        say(render(error.problems, carets=show_carets()))
         return ExitCode.USAGE
     except UsageError as error:
         say(f"fireproof: {error}")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -30,27 +32,60 @@ def missing_drills(gameday: Path, names: tuple[str, ...]) -> list[Problem]:
 
 @click.command()
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
-def command(paths: tuple[Path, ...]) -> int:
-    """Look for mistakes in drill files or folders of them (default: drills/)."""
-    from fireproof.cli.compose import vocabulary
-    from fireproof.drillfile import load_drill, load_gameday, render
+@click.option("-e", "--environment", help="look as well whether the drills fit there")
+@click.option("--github", is_flag=True, help="problems as annotations of a GitHub workflow")
+@click.option(
+    "--carets/--no-carets", default=None, help="the line, with a mark; default: at a terminal"
+)
+def command(
+    paths: tuple[Path, ...], environment: str | None, github: bool, carets: bool | None
+) -> int:
+    """Look for mistakes in drill files or folders of them (default: drills/ and environments/)."""
+    from fireproof.cli.compose import load_any_environment, vocabulary
+    from fireproof.cli.terminal import show_carets
+    from fireproof.drillfile import (
+        check_environment,
+        load_environment,
+        load_gameday,
+        read_drill,
+        render,
+        render_github,
+    )
 
     files = drill_files(paths)
-    gamedays = [p for folder in paths or (Path("drills"),) for p in folder.glob("gamedays/*.yaml")]
+    folders = paths or (Path("drills"),)
+    gamedays = sorted(path for folder in folders for path in folder.glob("gamedays/*.yaml"))
+    places = [] if paths else sorted(Path("environments").glob("*.yaml"))
     if not files:
-        raise UsageError(f"no drill files in {', '.join(map(str, paths)) or 'drills/'}")
+        raise UsageError(
+            f"no drill files in {', '.join(map(str, paths)) or 'drills/'}; "
+            "fireproof init writes the first"
+        )
     words = vocabulary()
     problems: list[Problem] = []
-    for file in files + gamedays:
+
+    def collect(read: Callable[[Path], Any], path: Path) -> Any:
         try:
-            if file in gamedays:
-                problems += missing_drills(file, load_gameday(file).drills)
-            else:
-                load_drill(file, words)
+            return read(path)
         except DrillFileError as error:
-            problems += error.problems
+            problems.extend(error.problems)
+
+    drills = [collect(lambda path: read_drill(path, words), file) for file in files]
+    for file in gamedays:
+        gameday = collect(load_gameday, file)
+        problems += missing_drills(file, gameday.drills) if gameday else []
+    for file in places:
+        collect(load_environment, file)
+    if environment is not None:
+        where = collect(lambda path: load_any_environment(str(path)), Path(environment))
+        for drill in filter(None, drills if where else ()):
+            problems += check_environment(drill.drill, where, drill.marks)
     if problems:
-        print(render(problems), file=sys.stderr)
+        problems = list(dict.fromkeys(problems))
+        if github:
+            print(render_github(problems))
+        print(render(problems, carets=show_carets(carets)), file=sys.stderr)
         return 2
-    print(f"{len(files)} drills and {len(gamedays)} game days: no problems")
+    extra = f" and {len(places)} environments" if places else ""
+    print(f"{len(files)} drills and {len(gamedays)} game days{extra}: no problems")
     return 0

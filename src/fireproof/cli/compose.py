@@ -13,14 +13,16 @@ from fireproof.cli.recompute import judge_bag
 from fireproof.drillfile import Vocabulary, check_environment, load_environment, read_drill
 from fireproof.engine.planning import freeze
 from fireproof.engine.services import SealedBundle, Services
-from fireproof.errors import EnvironmentRefusal, UsageError
-from fireproof.evidence import EvidenceRoot, seal_bundle, sign_plan
+from fireproof.errors import EnvironmentRefusal, MalformedError, UsageError
+from fireproof.evidence import EvidenceRoot, canonical_bytes, seal_bundle, sign_plan
 from fireproof.faults import load_faults
+from fireproof.guard.folder import RunFolder
 from fireproof.model.environment import Environment
 from fireproof.model.plan import Plan
 from fireproof.model.ports import Observer, Signer
 from fireproof.model.record import Record
 from fireproof.probes import read_present, start_probe
+from fireproof.secrets import Keeper
 from fireproof.steps import load_steps
 
 RECORDED_PARAMETERS = ("SCALE", "POSTGRES")  # of the process environment; never a secret
@@ -96,13 +98,41 @@ def make_plan(drill_file: Path, environment_name: str, run: str) -> Plan:
     )
 
 
-def make_services(evidence: Path, observe: Observer, signer: Signer) -> Services:
-    """The engine's neighbours, introduced."""
+def planned_environment(folder: RunFolder) -> Environment:
+    """The environment that a run was planned for, from its own plan.
+
+    Raises:
+        MalformedError: when there is no plan, so that nothing of the run can be known.
+    """
+    bundles = sorted((folder.evidence / "bundles").glob(f"*/*/{folder.run}"))
+    path = (bundles[0] if bundles else folder.bag) / "plan.json"
+    try:
+        return Plan.model_validate_json(path.read_bytes()).environment
+    except (OSError, ValueError) as error:
+        raise MalformedError(f"{path}: not a plan: {error}") from error
+
+
+def make_services(
+    evidence: Path, observe: Observer, signer: Signer, environment: Environment
+) -> Services:
+    """The engine's neighbours, introduced; the environment says which secrets they guard."""
     root = EvidenceRoot(evidence)
+    keeper = Keeper(environment, Path.cwd())
 
     def seal(bag: Path, *, run: str, run_record: dict[str, Any]) -> SealedBundle:
-        sealed = seal_bundle(bag, root.bundles, run, signer=signer, run_record=run_record)
+        sealed = seal_bundle(
+            bag,
+            root.bundles,
+            run,
+            signer=signer,
+            run_record=run_record,
+            secrets=keeper.needles,
+        )
         return SealedBundle(sealed.path, sealed.identity)
+
+    def sign(bag: Path, plan: dict[str, Any]) -> str:
+        keeper.refuse_in_the_open(canonical_bytes(plan))
+        return sign_plan(bag, plan, signer)
 
     return Services(
         steps=load_steps(),
@@ -110,9 +140,10 @@ def make_services(evidence: Path, observe: Observer, signer: Signer) -> Services
         start_probe=start_probe,
         read_present=read_present,
         judge_bag=judge_bag,
-        sign_plan=lambda bag, plan: sign_plan(bag, plan, signer),
+        sign_plan=sign,
         seal=seal,
         observe=_quietly(observe),
+        secrets=keeper,
     )
 
 

@@ -15,7 +15,18 @@ from fireproof.cli.settings import RunSettings, default_evidence
 @click.option("--evidence", type=click.Path(path_type=Path), help="folder for runs and bundles")
 @click.option("--json", "output", flag_value="json", help="records and results as JSON lines")
 @click.option("--quiet", "output", flag_value="quiet", help="only the bundles' paths")
-def command(file: Path, environment: str, evidence: Path | None, output: str | None) -> int:
+@click.option(
+    "--confirm", multiple=True, metavar="COMPONENT", help="may be broken; asked for in production"
+)
+@click.option("--typed", default="", metavar="NAME", help="the production environment's name")
+def command(
+    file: Path,
+    environment: str,
+    evidence: Path | None,
+    output: str | None,
+    confirm: tuple[str, ...],
+    typed: str,
+) -> int:
     """Run the drills that FILE names, in its order; the exit code is the heaviest of theirs."""
     from fireproof.cli.with_lab import Stops, check_all, run_in_order, run_with_lab
     from fireproof.drillfile import load_gameday
@@ -25,7 +36,12 @@ def command(file: Path, environment: str, evidence: Path | None, output: str | N
     drills = file.parent.parent
     settings = [
         RunSettings(
-            drills / f"{name}.yaml", environment, evidence or default_evidence(), output or "plain"
+            drills / f"{name}.yaml",
+            environment,
+            evidence or default_evidence(),
+            output or "plain",
+            confirm=confirm,
+            typed=typed,
         )
         for name in gameday.drills
     ]

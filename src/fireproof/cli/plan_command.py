@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -15,6 +16,7 @@ import click
 def command(drill: Path, environment: str, as_json: bool) -> int:
     """Show the plan of DRILL: phases, faults with their undo, objectives with their limits."""
     from fireproof.cli.compose import make_plan
+    from fireproof.engine.permission import must_confirm, refusals
     from fireproof.guard.folder import new_run_id
     from fireproof.model.quantity import format_duration
 
@@ -36,6 +38,10 @@ def command(drill: Path, environment: str, as_json: bool) -> int:
         body = objective.model_dump(mode="json", by_alias=True, exclude={"controls"})
         limits = ", ".join(f"{key} {value}" for key, value in body.items() if value is not None)
         print(f"  objective  {name}: {limits}")
+    for line in refusals(plan, confirmed=loaded.components, now=datetime.now(UTC)):
+        print(f"  refused now: {line}")
+    if must_confirm(plan):
+        print(f"  to run it  {' '.join(f'--confirm {name}' for name in loaded.components)}")
     print(f"  procedures {len(plan.procedures)} files, each with its digest")
     print(f"  baseline   {format_duration(loaded.baseline.for_)}")
     return 0

@@ -63,7 +63,7 @@ def _open_runs(base: Path) -> list[RunFolder]:
 
 def _recover(folder: RunFolder, why: str, by: str, output: str) -> int:
     """Exit code of one; whatever goes wrong here, the fault may still stand."""
-    from fireproof.cli.compose import make_services
+    from fireproof.cli.compose import make_services, planned_environment
     from fireproof.cli.render import make_renderer
     from fireproof.engine.recover import Alive, NotBegun, recover
     from fireproof.evidence import EvidenceRoot, open_signer
@@ -74,7 +74,8 @@ def _recover(folder: RunFolder, why: str, by: str, output: str) -> int:
     except EvidenceError as error:  # undo first; then say that it cannot be sealed
         signer = NoSigner(error)
     try:
-        services = make_services(folder.evidence, renderer.on_record, signer)
+        environment = planned_environment(folder)
+        services = make_services(folder.evidence, renderer.on_record, signer, environment)
         result = recover(folder, services, why=why, by=by)
     except (NotBegun, Alive) as error:
         print(f"fireproof: {error}", file=sys.stderr)

@@ -25,8 +25,18 @@ from fireproof.cli.settings import RunSettings, default_evidence
 @click.option("--json", "output", flag_value="json", help="records and result as JSON lines")
 @click.option("--quiet", "output", flag_value="quiet", help="only the bundle's path")
 @click.option("--with-lab", is_flag=True, help="start the built-in systems first, stop them after")
+@click.option(
+    "--confirm", multiple=True, metavar="COMPONENT", help="may be broken; asked for in production"
+)
+@click.option("--typed", default="", metavar="NAME", help="the production environment's name")
 def command(
-    drill: Path, environment: str, evidence: Path | None, output: str | None, with_lab: bool
+    drill: Path,
+    environment: str,
+    evidence: Path | None,
+    output: str | None,
+    with_lab: bool,
+    confirm: tuple[str, ...],
+    typed: str,
 ) -> int:
     """Run one drill and seal what was seen.
 
@@ -36,5 +46,13 @@ def command(
                 6 inconclusive          7 aborted, undone   128+n signal n, undone
     """  # noqa: D301
     return run(
-        RunSettings(drill, environment, evidence or default_evidence(), output or "plain", with_lab)
+        RunSettings(
+            drill,
+            environment,
+            evidence or default_evidence(),
+            output or "plain",
+            with_lab,
+            confirm,
+            typed,
+        )
     )

@@ -4,20 +4,34 @@ from __future__ import annotations
 
 import gc
 import traceback
+from datetime import UTC, datetime
 from typing import Any
 
 from fireproof.cli.compose import make_plan, make_services
 from fireproof.cli.render import Renderer, make_renderer
 from fireproof.cli.settings import RunSettings
+from fireproof.cli.terminal import ask_at_terminal, show_carets
 from fireproof.drillfile import render
+from fireproof.engine.permission import refusals, typed_wrong
 from fireproof.engine.start import start
-from fireproof.errors import DrillFileError, FireproofError, UsageError
+from fireproof.errors import DrillFileError, EnvironmentRefusal, FireproofError, UsageError
 from fireproof.evidence import ChildSigner, EvidenceRoot
 from fireproof.guard.folder import RunFolder
 from fireproof.guard.guardian import say
 from fireproof.guard.heartbeat import Heart
 from fireproof.guard.interrupt import Interrupted, Interrupts
+from fireproof.model.plan import Plan
+from fireproof.model.ports import Secrets
 from fireproof.model.verdict import ExitCode
+
+
+class Known:
+    """The secrets, from the moment there are any: an error's text may hold what it was about."""
+
+    secrets: Secrets | None = None
+
+    def redact(self, text: str) -> str:
+        return str(self.secrets.redact(text)) if self.secrets else text
 
 
 def run(settings: RunSettings, folder: RunFolder, signer: ChildSigner, heart: Heart) -> int:
@@ -25,10 +39,11 @@ def run(settings: RunSettings, folder: RunFolder, signer: ChildSigner, heart: He
     interrupts = Interrupts()
     interrupts.install()
     renderer = make_renderer(settings.output)
+    known = Known()
     try:
-        result = _run(settings, folder, signer, heart, interrupts, renderer)
+        result = _run(settings, folder, signer, heart, interrupts, renderer, known)
     except DrillFileError as error:
-        say(render(error.problems))
+        say(render(error.problems, carets=show_carets()))
         return ExitCode.USAGE
     except UsageError as error:
         say(f"fireproof: {error}")
@@ -37,13 +52,26 @@ def run(settings: RunSettings, folder: RunFolder, signer: ChildSigner, heart: He
         say(f"fireproof: {stop.why}; nothing was run")
         return 128 + stop.signum if stop.signum else ExitCode.STOPPED_BEFORE_FAULT
     except FireproofError as error:  # after the start every end has a result
-        say(f"fireproof: {error}\nnothing was run.")
+        say(f"fireproof: {known.redact(str(error))}\nnothing was run.")
         return ExitCode.STOPPED_BEFORE_FAULT
     except Exception:
-        say(traceback.format_exc())
+        say(known.redact(traceback.format_exc()))
         return ExitCode.INTERNAL
     renderer.finish(result)
     return int(result["exit_code"])
+
+
+def _permit(plan: Plan, settings: RunSettings) -> None:
+    """Refuse what the environment does not allow now, all reasons at once.
+
+    Raises:
+        EnvironmentRefusal: nothing was touched, and nothing is left.
+    """
+    wrong = refusals(plan, confirmed=settings.confirm, now=datetime.now(UTC))
+    if not wrong and (said := typed_wrong(plan, settings.typed, ask_at_terminal)):
+        wrong = [said]
+    if wrong:
+        raise EnvironmentRefusal("\n".join(wrong))
 
 
 def _run(
@@ -53,10 +81,13 @@ def _run(
     heart: Heart,
     interrupts: Interrupts,
     renderer: Renderer,
+    known: Known,
 ) -> dict[str, Any]:
     with interrupts.armed():
         plan = make_plan(settings.drill, settings.environment, folder.run)
-    services = make_services(folder.evidence, renderer.on_record, signer)
+        _permit(plan, settings)
+    services = make_services(folder.evidence, renderer.on_record, signer, plan.environment)
+    known.secrets = services.secrets
     gc.freeze()
     gc.enable()
     if signer.created:

@@ -21,26 +21,35 @@ class RunSettings:
     evidence: Path = field(default_factory=default_evidence)
     output: str = "plain"
     with_lab: bool = False
+    confirm: tuple[str, ...] = ()  # components that may be broken
+    typed: str = ""  # the name of a production environment, as somebody typed it
 
     def to_argv(self) -> list[str]:
         """The same, for a child process; the lab is the caller's."""
         argv = ["run", str(self.drill.absolute()), "--environment", self.environment]
         argv += ["--evidence", str(self.evidence)]
+        for name in self.confirm:
+            argv += ["--confirm", name]
+        argv += ["--typed", self.typed] if self.typed else []
         return argv if self.output == "plain" else [*argv, f"--{self.output}"]
 
 
 def parse_run(argv: list[str]) -> RunSettings | None:
     """The settings of a well-formed call; None for anything that click should answer."""
     values: dict[str, str] = {}
+    confirm: list[str] = []
     drill: str | None = None
     output, with_lab = "plain", False
     words = iter(argv)
     for word in words:
-        if word in ("--environment", "--evidence", "-e"):
+        if word in ("--environment", "--evidence", "-e", "--confirm", "--typed"):
             value = next(words, None)
             if value is None:
                 return None
-            values["evidence" if word == "--evidence" else "environment"] = value
+            if word == "--confirm":
+                confirm.append(value)
+            else:
+                values["environment" if word == "-e" else word[2:]] = value
         elif word in ("--json", "--quiet"):
             output = word[2:]
         elif word == "--with-lab":
@@ -53,4 +62,5 @@ def parse_run(argv: list[str]) -> RunSettings | None:
         return None
     evidence = Path(values["evidence"]) if "evidence" in values else default_evidence()
     environment = values.get("environment", "lab")
-    return RunSettings(Path(drill), environment, evidence, output, with_lab)
+    typed = values.get("typed", "")
+    return RunSettings(Path(drill), environment, evidence, output, with_lab, tuple(confirm), typed)

@@ -12,6 +12,7 @@ from typing import Any
 
 from fireproof.cli.compose import load_lab, vocabulary
 from fireproof.cli.settings import RunSettings
+from fireproof.cli.terminal import show_carets
 from fireproof.drillfile import load_drill, render
 from fireproof.errors import DrillFileError, FireproofError, Problem
 from fireproof.guard.guardian import STOPS, say
@@ -28,7 +29,7 @@ def check_all(settings: Sequence[RunSettings]) -> int:
         except DrillFileError as error:
             problems += error.problems
     if problems:
-        say(render(problems))
+        say(render(problems, carets=show_carets()))
         return ExitCode.USAGE
     return 0
 

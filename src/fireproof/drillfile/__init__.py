@@ -1,6 +1,6 @@
 """YAML text → model, with every problem as ``file:line:column``."""
 
-from fireproof.drillfile.findings import render
+from fireproof.drillfile.findings import render, render_github
 from fireproof.drillfile.fitting import check_environment
 from fireproof.drillfile.load import (
     load_drill,
@@ -24,5 +24,6 @@ __all__ = [
     "parse_drill",
     "read_drill",
     "render",
+    "render_github",
     "schema",
 ]

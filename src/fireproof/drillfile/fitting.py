@@ -13,6 +13,10 @@ from fireproof.model.drill import CanaryProbe, Drill, Use
 from fireproof.model.environment import Environment, references
 
 _FOR_PEOPLE = frozenset({"title", "save"})  # never resolved
+# Keys that say where something is. What they refer to may still hold a password; the step that
+# would put it on a command line looks again, and refuses.
+_WHERE = frozenset({"url", "host", "port", "bucket", "region", "endpoint", "user", "dbname"})
+_HARMLESS = frozenset({"declare-lost"})  # touches nothing, so it needs no way to take it back
 
 
 def check_environment(
@@ -54,6 +58,8 @@ class _Fitting:
             for index, use in enumerate(uses):
                 params = {key: use.params[key] for key in use.params if key not in _FOR_PEOPLE}
                 self._texts(_texts(params, (*phase, index)))
+                if use.kind == "process":
+                    self._command_line(use, (*phase, index, "process"))
         for index, fault in enumerate(drill.fault):
             self._fault(fault, ("fault", index))
         return self._findings.problems()
@@ -80,6 +86,18 @@ class _Fitting:
             known = ["kind", *(component.model_extra or {})]
             self._add(path, f"component {owner!r} has no {key!r}{suggestion(key, known)}")
 
+    def _command_line(self, use: Use, path: Path) -> None:
+        """Every user of a host reads the arguments of every process there."""
+        for place, text in _texts(use.params.get("process"), path):
+            for owner, key in references(text):
+                if key not in _WHERE and self._environment.is_secret(owner, key):
+                    reference = f"{{{owner}.{key}}}"
+                    said = (
+                        f"{reference!r} is kept elsewhere and may be a secret, which may not stand "
+                        "on a command line; hand it over under `env:`"
+                    )
+                    self._add(place, said)
+
     def _fault(self, fault: Use, path: Path) -> None:
         named = main_component(fault.params, fault.kind)
         if named is None or not self._component(named[1], (*path, named[0])):
@@ -90,6 +108,13 @@ class _Fitting:
             where = f"environment {self._environment.environment!r}"
             may = f"allowed there: {', '.join(allowed)}" if allowed else "no fault is"
             text = f"{fault.kind!r} is not allowed on {name!r} in {where}; {may}"
+            self._add((*path, key), text)
+        elif fault.kind not in _HARMLESS and self._environment.components[name].control is None:
+            text = (
+                f"{fault.kind!r} needs `control:` on {name!r}, which environment "
+                f"{self._environment.environment!r} does not give; an external DSN without host "
+                "access permits restore-to-scratch only: use declare-lost, and restore elsewhere"
+            )
             self._add((*path, key), text)
 
 

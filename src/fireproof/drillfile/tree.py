@@ -17,6 +17,7 @@ from fireproof.drillfile.scalars import Value, resolve
 from fireproof.drillfile.syntax import syntax_problem
 
 MAX_DEPTH = 32  # a drill needs 6; deeper ones would end in Python's recursion limit
+MAX_NODES = 5000  # the largest drill we know has 300; 180,000 wrong ones took 17 s to describe
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the Python one is 10 times slower
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
@@ -68,6 +69,8 @@ def parse(text: str, report: Report) -> Node | None:
         return _Builder(events, report).document()
     except _TooDeepError as err:
         report(err.at, [], f"expected at most {MAX_DEPTH} levels, got more")
+    except _TooManyError as err:
+        report(err.at, [], f"expected at most {MAX_NODES} values, got more")
     except yaml.MarkedYAMLError as err:
         at, said = syntax_problem(text, err)
         report(at, [], said)
@@ -102,11 +105,17 @@ class _TooDeepError(Exception):
         self.at = at
 
 
+class _TooManyError(Exception):
+    def __init__(self, at: At) -> None:
+        self.at = at
+
+
 class _Builder:
     def __init__(self, events: Iterator[Any], report: Report) -> None:
         self._next = events.__next__
         self._report = report
         self._path: list[str | int] = []
+        self._nodes = 0
 
     def document(self) -> Node | None:
         self._next()  # stream start
@@ -126,6 +135,9 @@ class _Builder:
 
     def _node(self, event: Any, depth: int) -> Node:
         at = _at(event)
+        self._nodes += 1
+        if self._nodes > MAX_NODES:
+            raise _TooManyError(at)
         if isinstance(event, yaml.ScalarEvent):
             return self._scalar(event, at)
         if isinstance(event, yaml.AliasEvent):
@@ -195,6 +207,9 @@ class _Builder:
             depth -= isinstance(event, yaml.CollectionEndEvent)
             if not depth:
                 return
+            self._nodes += 1
+            if self._nodes > MAX_NODES:
+                raise _TooManyError(_at(event))
             if above + depth > MAX_DEPTH:  # libyaml's time grows with the square of the depth
                 raise _TooDeepError(_at(event))
             event = self._next()

@@ -34,6 +34,7 @@ class Cleanup:
 
     def note(self, kind: str, /, **data: Any) -> Record | None:
         """Append if the disk lets us; an undo is carried out whether or not it can be recorded."""
+        data = self._services.secrets.redact(data)
         try:
             record = self._journal.append(kind, **data)
         except JournalError as error:
@@ -49,7 +50,7 @@ class Cleanup:
 
     def remark(self, text: str) -> None:
         """Something to say at the end that no record has a place for."""
-        self.remarks.append(text)
+        self.remarks.append(self._services.secrets.redact(text))
 
     def end_strays(self, spare: set[int]) -> list[str]:
         """End every process of the run but these; what would not die.

@@ -125,6 +125,8 @@ class Run:
                 undo = fault.prepare(params, context)
             except FireproofError as error:
                 raise Halt(f"{use.label()}: {error}") from error
+            if self._services.secrets.redact(undo) != undo:
+                raise Halt(f"{use.label()}: its undo would hold a secret, and be written down")
             harms.append((index, use, fault, params, undo))
         for index, use, fault, params, undo in harms:
             with self._interrupts.armed():
@@ -218,7 +220,7 @@ class Run:
             self._probes[name] = self._services.start_probe(
                 name,
                 probe,
-                url=resolve(template, self._plan.environment),
+                url=resolve(template, self._services.secrets.reveal()),
                 run=self._plan.run,
                 bag=self._folder.bag,
                 file=file,
@@ -275,13 +277,14 @@ class Run:
             if not isinstance(probe, CanaryProbe) or name not in self._running:
                 continue
             self._stop_probe(name, note)
-            component = self._plan.environment.component(probe.read_from)
+            place = self._services.secrets.reveal()
+            component = place.component(probe.read_from)
             file = f"data/samples/{name}-present.csv"
             self._heart.allow(READ_S)
             deadline = monotonic_ns() + round(READ_S * 1e9)
             try:
                 before, after, rows = self._services.read_present(
-                    resolve(component.get("dsn") or "", self._plan.environment),
+                    resolve(component.get("dsn") or "", place),
                     probe.query,
                     self._folder.bag / file,
                     deadline_ns=deadline,
@@ -325,6 +328,7 @@ class Run:
         self._note("phase", phase=phase, clocks=clock_pair(), load1=load1())
 
     def _note(self, kind: str, /, **data: Any) -> None:
+        data = self._services.secrets.redact(data)
         self._services.observe(self._journal.append(kind, **data))
 
     def _abort(self, why: str, by: str, signum: int | None) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from fireproof.model.drill import CanaryProbe, HttpProbe
 from fireproof.model.judgement import Judgement
-from fireproof.model.ports import Fault, Observer, RunningProbe, Step
+from fireproof.model.ports import Fault, Observer, RunningProbe, Secrets, Step
 
 
 class StartProbe(Protocol):
@@ -54,3 +54,4 @@ class Services:
     sign_plan: Callable[[Path, dict[str, Any]], str]  # writes plan.json, signed; its sha256
     seal: Seal
     observe: Observer
+    secrets: Secrets

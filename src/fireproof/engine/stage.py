@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from fireproof.clock import monotonic_ns
 from fireproof.engine.services import Services
-from fireproof.errors import FireproofError
+from fireproof.errors import EnvironmentRefusal, FireproofError
 from fireproof.guard.folder import RunFolder
 from fireproof.guard.heartbeat import Heart
 from fireproof.guard.interrupt import Interrupts
@@ -45,11 +49,12 @@ class Stage:
         return StepContext(
             run=self._plan.run,
             project=Path.cwd(),
-            environment=self._plan.environment,
+            environment=self._services.secrets.reveal(),
             bag=self._folder.bag,
             outputs=f"data/outputs/{phase}-{index:02d}-{kind}",
             deadline_ns=monotonic_ns() + timeout_ns,
             saved=dict(self._saved),
+            secret=self._services.secrets.holds,
         )
 
     def run_step(self, index: int, use: Use) -> bool | None:
@@ -69,8 +74,8 @@ class Stage:
         self._heart.allow(params.timeout / 1e9)
         before = monotonic_ns()
         try:
-            with self._interrupts.armed():
-                result = step.run(params, context)
+            with self._off_the_disk(context) as inside, self._interrupts.armed():
+                result = step.run(params, inside)
         except FireproofError as error:
             result = StepResult(False, str(error))
         except OSError as error:
@@ -81,6 +86,30 @@ class Stage:
         after = monotonic_ns()
         self._finish(index, use, params.save, result, context, before, after)
         return result.ok
+
+    @contextmanager
+    def _off_the_disk(self, context: StepContext) -> Iterator[StepContext]:
+        """The context in which a step writes; its files reach the disk without secrets.
+
+        A run without secrets writes straight into the bag. Otherwise outputs rest in memory while
+        the step lasts, whatever tool wrote them, and are copied through the redaction after it.
+        """
+        secrets = self._services.secrets
+        if not secrets.guards():
+            yield context
+            return
+        prefix = f"fireproof-{context.run}-outputs-"  # what a killed run leaves is found by this
+        staging = Path(tempfile.mkdtemp(prefix=prefix, dir=_memory()))
+        try:
+            (staging / context.outputs).mkdir(parents=True)
+            yield replace(context, bag=staging)
+        finally:
+            try:
+                for name in _files_below(staging / context.outputs, staging):
+                    if not (staging / name).is_symlink():
+                        secrets.keep(staging / name, context.bag / name)
+            finally:
+                shutil.rmtree(staging, ignore_errors=True)
 
     def _finish(
         self,
@@ -121,6 +150,21 @@ class Stage:
             files=sorted(_files_below(context.bag / context.outputs, context.bag)),
             saved=result.saved if save is not None else None,
         )
+
+
+def _memory() -> Path:
+    """A folder that is no disk.
+
+    Raises:
+        EnvironmentRefusal: when there is none, and a secret would touch the disk.
+    """
+    for place in (Path("/dev/shm"), Path(f"/run/user/{os.getuid()}")):  # noqa: S108 (mkdtemp)
+        if os.access(place, os.W_OK | os.X_OK):
+            return place
+    raise EnvironmentRefusal(
+        "this run was given secrets, and there is neither /dev/shm nor /run/user to keep a step's "
+        "outputs in until the secrets are out of them"
+    )
 
 
 def _files_below(folder: Path, bag: Path) -> list[str]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from fireproof.evidence.layout import EvidenceRoot, bundle_folder
     from fireproof.evidence.manifest import BagProblem
     from fireproof.evidence.seal import Sealed, seal_bundle, sign_plan
+    from fireproof.evidence.secrets import Leak, Needles
     from fireproof.evidence.signer import ChildSigner, LocalSigner, open_signer, start_signer
     from fireproof.evidence.verify import StepReport, VerificationReport, verify_bundle
 
@@ -31,7 +32,9 @@ __all__ = [
     "ChildSigner",
     "Envelope",
     "EvidenceRoot",
+    "Leak",
     "LocalSigner",
+    "Needles",
     "RunnerKey",
     "Sealed",
     "StepReport",
@@ -61,6 +64,7 @@ _HOME = {
     "layout": "EvidenceRoot bundle_folder",
     "manifest": "BagProblem",
     "seal": "Sealed seal_bundle sign_plan",
+    "secrets": "Leak Needles",
     "signer": "ChildSigner LocalSigner open_signer start_signer",
     "verify": "StepReport VerificationReport verify_bundle",
 }

@@ -31,6 +31,7 @@ from fireproof.evidence.layout import (
     TEST_RESULT_SIGNED,
     bundle_folder,
 )
+from fireproof.evidence.secrets import Needles
 from fireproof.evidence.statement import (
     PAYLOAD_TYPE,
     PlanFile,
@@ -98,6 +99,7 @@ def seal_bundle(
     signer: Signer,
     run_record: Mapping[str, Any] | None = None,
     info: Mapping[str, str] | None = None,
+    secrets: Needles | None = None,
 ) -> Sealed:
     """Bag, sign, read back and move a finished run to ``bundles/<yyyy>/<mm>/<run>``.
 
@@ -111,13 +113,14 @@ def seal_bundle(
         signer: signs the statements about the run.
         run_record: what run.json is to hold; None when it is there already.
         info: further labels for bag-info.txt.
+        secrets: what the run was given and no file of the bundle may hold, in whatever form.
 
     Raises:
         EvidenceError: not sealed. The working folder is as it was found, and the text says where.
     """
     try:
         with _unless_sealed(bag):
-            return _seal(bag, bundles, run, signer, run_record, info or {})
+            return _seal(bag, bundles, run, signer, run_record, info or {}, secrets)
     except OSError as error:
         about = f"{error.filename}: " if error.filename else ""
         text = "the working folder is on another file system than the bundles"
@@ -134,6 +137,7 @@ def _seal(
     signer: Signer,
     run_record: Mapping[str, Any] | None,
     info: Mapping[str, str],
+    secrets: Needles | None,
 ) -> Sealed:
     plan = _signed_plan(bag, run)
     target = bundle_folder(bundles, run, plan.created_at)
@@ -165,6 +169,12 @@ def _seal(
         write_durably(bag / name, envelope)
     sync_folder(bag)
     _read_back(bag, written, envelopes)
+    if secrets and (leaks := secrets.scan(bag)):
+        listed = "\n".join(f"  {leak}" for leak in leaks)
+        raise EvidenceError(
+            f"a secret that the run was given stands in its records:\n{listed}\n"
+            "change the secret, keep the folder from others, and have the step not write it"
+        )
     os.rename(bag, target)
     for folder in (target.parent, bag.parent):
         sync_folder(folder)

@@ -26,3 +26,9 @@ class LoseDataDirectoryParams(FaultParams):
     """``{lose-data-directory: COMPONENT, expires: 10m}``."""
 
     lose_data_directory: Name = Field(alias="lose-data-directory")
+
+
+class DeclareLostParams(FaultParams):
+    """``{declare-lost: COMPONENT}``."""
+
+    declare_lost: Name = Field(alias="declare-lost")

@@ -4,14 +4,35 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Literal
+from datetime import UTC, datetime
+from typing import Annotated, Literal, NamedTuple
 
-from pydantic import ConfigDict, Field, field_validator
+from pydantic import ConfigDict, Field, StringConstraints, ValidationInfo, field_validator
 
 from fireproof.errors import EnvironmentRefusal
 from fireproof.model.drill import Name, Strict
 
 _REFERENCE = re.compile(r"\{([a-z][a-z0-9-]*)\.([a-z0-9_-]+)\}")
+_ELSEWHERE = re.compile(r"(env|file|aws-sm):(.*)", re.DOTALL)
+_DEEPEST = 8  # texts of components that name each other; more is a circle
+
+
+class Reference(NamedTuple):
+    """Where a value is kept that never stands in a plan: ``env:NAME``, ``file:PATH``,
+    ``aws-sm:ID`` or ``aws-sm:ID#KEY``.
+    """
+
+    scheme: str
+    place: str
+
+    def __str__(self) -> str:
+        return f"{self.scheme}:{self.place}"
+
+
+def parse_reference(text: str) -> Reference | None:
+    """The reference that a component's text is, or None when it is the value itself."""
+    match = _ELSEWHERE.fullmatch(text)
+    return Reference(match[1], match[2]) if match else None
 
 
 class Control(Strict):
@@ -48,6 +69,52 @@ class Component(Strict):
         return value if isinstance(value, str) else None
 
 
+Instant = Annotated[
+    str,
+    StringConstraints(pattern=r"^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d)?(Z|[+-]\d\d:\d\d))?$"),
+]
+"""``2026-12-20`` (midnight UTC) or ``2026-12-20T18:00Z``; a time of day says its zone."""
+
+
+def parse_instant(text: str) -> datetime:
+    """The instant, with its zone.
+
+    Raises:
+        ValueError: when there is no such day or time.
+    """
+    found = datetime.fromisoformat(text)
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+class Freeze(Strict):
+    """A window in which no drill starts; ``until`` is the first moment after it."""
+
+    from_: Instant = Field(alias="from")
+    until: Instant
+    because: str = ""
+
+    @field_validator("from_", "until")
+    @classmethod
+    def _a_day_there_is(cls, text: str) -> str:
+        try:
+            parse_instant(text)
+        except ValueError:
+            raise ValueError(f"there is no such instant as {text!r}") from None
+        return text
+
+    @field_validator("until")
+    @classmethod
+    def _ends_after_it_begins(cls, text: str, info: ValidationInfo) -> str:
+        begins = info.data.get("from_")
+        if begins is not None and parse_instant(text) <= parse_instant(begins):
+            raise ValueError(f"expected an instant after {begins!r}, got {text!r}")
+        return text
+
+    def holds(self, now: datetime) -> bool:
+        """Whether a moment lies within."""
+        return parse_instant(self.from_) <= now < parse_instant(self.until)
+
+
 class Environment(Strict):
     """A named place with its components."""
 
@@ -58,6 +125,38 @@ class Environment(Strict):
     identity: str = ""  # what leases are keyed by; two names for one place share it
     components: Mapping[Name, Component] = Field(min_length=1)
     record: Mapping[str, str] = {}  # versions and digests that the place states about itself
+    confirm: bool = False  # every drilled component is named again by --confirm
+    freeze: tuple[Freeze, ...] = ()
+
+    def elsewhere(self) -> dict[tuple[str, str], Reference]:
+        """Every (component, key) whose value is kept elsewhere, with the place."""
+        return {
+            (name, key): reference
+            for name, component in self.components.items()
+            for key, value in (component.model_extra or {}).items()
+            if isinstance(value, str) and (reference := parse_reference(value))
+        }
+
+    def is_secret(self, owner: str, key: str, depth: int = 0) -> bool:
+        """Whether a text comes, wholly or in part, from a place outside the file."""
+        component = self.components.get(owner)
+        value = component.get(key) if component else None
+        if value is None or depth > _DEEPEST:
+            return False
+        if parse_reference(value):
+            return True
+        below = references(value)
+        return any(self.is_secret(*one, depth + 1) for one in below if one != (owner, key))
+
+    def with_values(self, values: Mapping[tuple[str, str], str]) -> Environment:
+        """The same place with these values in place of their references, for use in memory."""
+        components = {
+            name: component.model_copy(
+                update={key: value for (owner, key), value in values.items() if owner == name}
+            )
+            for name, component in self.components.items()
+        }
+        return self.model_copy(update={"components": components})
 
     def component(self, name: str) -> Component:
         """The component, or a refusal that names those there are."""

@@ -47,6 +47,7 @@ class StepContext:
     deadline_ns: int  # CLOCK_MONOTONIC; the step ends itself by then, with its whole process tree
     saved: Mapping[str, str] = field(default_factory=dict)  # values of earlier ``save:`` steps
     beat: Callable[[], None] = lambda: None  # call at least once a second while waiting
+    secret: Callable[[str], bool] = lambda text: False  # whether a known secret stands in a text
 
 
 class Step(Protocol):
@@ -112,6 +113,28 @@ class RunningProbe(Protocol):
 
     def stop(self, timeout_s: float = 10.0) -> tuple[bool, int]:
         """End it; (clean, rows): clean is False when it died or was late in writing its last."""
+        ...
+
+
+class Secrets(Protocol):
+    """Keeps what a run was trusted with out of everything that is written."""
+
+    def reveal(self) -> Environment:
+        """The environment with values in place of references; it stays in memory."""
+        ...
+
+    def redact(self, value: Any) -> Any:
+        """The same JSON data without secrets."""
+        ...
+
+    def holds(self, text: str) -> bool: ...
+
+    def guards(self) -> bool:
+        """Whether there is any secret to keep."""
+        ...
+
+    def keep(self, source: Path, target: Path) -> None:
+        """Copy a file without the secrets in it."""
         ...
 
 

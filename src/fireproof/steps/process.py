@@ -53,6 +53,11 @@ class Process:
     def run(self, params: ProcessParams, context: StepContext) -> StepResult:
         argv = [fill(text, context) for text in params.process]
         env = {name: fill(text, context) for name, text in params.env.items()}
+        if any(context.secret(text) for text in argv):
+            raise StepError(
+                "a secret may not stand on a command line, where every user of the host reads it; "
+                "hand it over under `env:`"
+            )
         folder = outputs_folder(context)
         out, errors = folder / "stdout.txt", folder / "stderr.txt"
         try:

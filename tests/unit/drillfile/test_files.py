@@ -163,7 +163,7 @@ def test_every_problem_of_an_environment_is_told(tmp_path: Path) -> None:
         "1:14: environment: expected lower-case words joined by hyphens, such as ledger-db, "
         "got 'Lab'; did you mean 'lab'?",
         "2:8: class: expected embedded, other, production-like or production, got 'prod'",
-        "3:1: unknown key 'freeze'; known here: class, components, environment, identity, record",
+        "3:9: freeze: expected a list, got 'never'",
         "5:3: components.saved: 'saved' is taken: {saved.NAME} is the value of an earlier step",
         "7:5: components.db.fault: expected text, got a list; did you mean 'faults'?",
         "7:5: components.db: 'kind' is missing",
