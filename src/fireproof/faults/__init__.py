@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["FAULTS", "load_faults"]
 
 FAULTS: Final[Mapping[str, str]] = {
+    "corrupt-file": "fireproof.faults.corrupt_file:CorruptFile",
     "kill": "fireproof.faults.kill:Kill",
     "lose-data-directory": "fireproof.faults.lose_data_directory:LoseDataDirectory",
     "pause": "fireproof.faults.pause:Pause",
