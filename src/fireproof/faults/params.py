@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field, NonNegativeInt, model_validator
 
 from fireproof.model.drill import FaultParams, Name
+from fireproof.model.quantity import Duration, Size
 
 
 class KillParams(FaultParams):
@@ -46,3 +47,89 @@ class CorruptFileParams(FaultParams):
         if self.at is not None and (self.places != 1 or self.seed != 0):
             raise ValueError("`at` is one place; leave `places` and `seed` out")
         return self
+
+
+class ToxicParams(FaultParams):
+    """What the faults of a TCP link share; the component is the proxy of that link."""
+
+    direction: Literal["up", "down", "both"] = "both"  # up: from the client to the server
+
+    def target(self) -> str:
+        """The component."""
+        raise NotImplementedError
+
+    def toxic(self) -> tuple[str, dict[str, int]]:
+        """Type and attributes, in the proxy's words."""
+        raise NotImplementedError
+
+
+class LatencyParams(ToxicParams):
+    """``{latency: COMPONENT, delay: 200ms, jitter: 50ms}``; a delay for each direction."""
+
+    latency: Name
+    delay: Duration
+    jitter: Duration = 0
+    direction: Literal["up", "down", "both"] = "down"
+
+    def target(self) -> str:
+        return self.latency
+
+    def toxic(self) -> tuple[str, dict[str, int]]:
+        return "latency", {"latency": self.delay // 10**6, "jitter": self.jitter // 10**6}
+
+
+class StallParams(ToxicParams):
+    """``{stall: COMPONENT}``: bytes wait, and arrive when the fault is taken back."""
+
+    stall: Name
+
+    def target(self) -> str:
+        return self.stall
+
+    def toxic(self) -> tuple[str, dict[str, int]]:
+        return "stall", {}
+
+
+class BlackHoleParams(ToxicParams):
+    """``{black-hole: COMPONENT}``: bytes are lost, and connections stay open without a word."""
+
+    black_hole: Name = Field(alias="black-hole")
+
+    def target(self) -> str:
+        return self.black_hole
+
+    def toxic(self) -> tuple[str, dict[str, int]]:
+        return "timeout", {"timeout": 0}
+
+
+class ThrottleParams(ToxicParams):
+    """``{throttle: COMPONENT, rate: 64kB}``: so much a second in each direction."""
+
+    throttle: Name
+    rate: Size
+
+    @model_validator(mode="after")
+    def _in_the_proxys_unit(self) -> ThrottleParams:
+        if self.rate < 1000:
+            raise ValueError(f"rate: expected at least 1kB a second, got {self.rate}B")
+        return self
+
+    def target(self) -> str:
+        return self.throttle
+
+    def toxic(self) -> tuple[str, dict[str, int]]:
+        return "bandwidth", {"rate": self.rate // 1000}
+
+
+class ResetParams(ToxicParams):
+    """``{reset: COMPONENT, after: 100ms}``: connections are reset that long after they began."""
+
+    reset: Name
+    after: Duration = 0
+    direction: Literal["up", "down", "both"] = "down"
+
+    def target(self) -> str:
+        return self.reset
+
+    def toxic(self) -> tuple[str, dict[str, int]]:
+        return "reset_peer", {"timeout": self.after // 10**6}
