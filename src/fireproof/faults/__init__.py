@@ -21,6 +21,7 @@ FAULTS: Final[Mapping[str, str]] = {
     "latency": "fireproof.faults.toxic:Latency",
     "lose-data-directory": "fireproof.faults.lose_data_directory:LoseDataDirectory",
     "pause": "fireproof.faults.pause:Pause",
+    "playbook": "fireproof.faults.playbook:PlaybookFault",
     "reset": "fireproof.faults.toxic:Reset",
     "stall": "fireproof.faults.toxic:Stall",
     "throttle": "fireproof.faults.toxic:Throttle",

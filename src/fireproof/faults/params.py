@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from pydantic import Field, NonNegativeInt, model_validator
 
@@ -133,3 +134,29 @@ class ResetParams(ToxicParams):
 
     def toxic(self) -> tuple[str, dict[str, int]]:
         return "reset_peer", {"timeout": self.after // 10**6}
+
+
+class PlaybookFaultParams(FaultParams):
+    """``{playbook: faults/break.yml, undo: faults/mend.yml, component: COMPONENT}``.
+
+    ``present`` names a playbook that only looks: it succeeds when no trace of the fault is left,
+    and fails when one is. Without it the undo is asked, in check mode, what it would change.
+    """
+
+    playbook: str
+    undo: str
+    present: str | None = None
+    component: Name
+    vars: Mapping[str, str] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _has_an_undo(cls, data: Any) -> Any:
+        if isinstance(data, dict) and "undo" not in data:
+            raise ValueError(
+                "'playbook' has no undo; add `undo:` with the playbook that reverses it"
+            )
+        return data
+
+    def procedures(self) -> tuple[str, ...]:
+        return (self.playbook, self.undo, *([self.present] if self.present else []))
