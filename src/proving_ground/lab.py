@@ -33,7 +33,8 @@ Report = Callable[[str], None]
 _PYTHON = (sys.executable, "-P", "-m", "proving_ground")
 _SUPERVISOR_WITHIN_S = 15.0
 _GONE_WITHIN_S = 10.0
-_ORDER = ("archive", "ledger-db", "wal-marks", "ledger-api")
+_ORDER = ("archive", "ledger-db", "wal-marks", "ledger-link", "ledger-api")
+_DIRECT = "LEDGER_LINK"  # set to "direct", ledger-api talks to its database without the proxy
 
 
 class Lab:
@@ -124,7 +125,8 @@ class Lab:
 
     def _build(self, scale: int, report: Report) -> None:
         user = server_user()
-        ports = dict(zip(("archive", "ledger-db", "ledger-api"), free_ports(3), strict=True))
+        names = ("archive", "ledger-db", "ledger-api", "ledger-link", "link-api")
+        ports = dict(zip(names, free_ports(len(names)), strict=True))
         external = os.environ.get("LEDGER_DSN", "")
         self.folder.note_ports(list(ports.values()))
         self._start_supervisor()
@@ -152,6 +154,10 @@ class Lab:
             components["ledger-db"], dsn, more = found
             record |= more
             components["wal-marks"] = self._marks(archive)
+            if os.environ.get(_DIRECT) != "direct":
+                link, behind = ports["ledger-link"], ports["ledger-db"]
+                components["ledger-link"] = self._link(link, behind, ports["link-api"])
+                dsn = dsn.replace(f"port={behind} ", f"port={link} ")
         report("ledger-api: starting")
         url = f"http://127.0.0.1:{ports['ledger-api']}"
         service = ServerSpec(
@@ -198,6 +204,8 @@ class Lab:
         binaries = postgres.postgres_bin(folder.software)
         passwords = {role: secrets.token_urlsafe(24) for role in ("postgres", *ROLES)}
         lines = [f"127.0.0.1:{port}:*:{role}:{word}\n" for role, word in passwords.items()]
+        link = self.folder.ports()[3]
+        lines.append(f"127.0.0.1:{link}:*:ledger:{passwords['ledger']}\n")
         passfile = folder.secret("pgpass", "".join(lines))
         first = folder.secret("initdb-password", passwords["postgres"], user)
         data = folder.database / "primary"
@@ -220,7 +228,7 @@ class Lab:
             "restore-into": str(folder.database),
             "bin": str(binaries),
             **self._common("ledger-db"),
-            "faults": ["lose-data-directory", "kill", "pause"],
+            "faults": ["lose-data-directory", "corrupt-file", "kill", "pause"],
         }
         # A lost data directory takes no leave: nothing is flushed or shipped on the way out.
         component["control"]["stop"].append("mode=immediate")
@@ -271,6 +279,32 @@ class Lab:
             )
         )
         return {"kind": "process", **self._common("wal-marks"), "faults": ["kill", "pause"]}
+
+    def _link(self, port: int, upstream: int, api: int) -> dict[str, Any]:
+        """The line from ledger-api to its database, which drills may spoil; everybody else, the
+        read of the canary and the restore among them, goes to the database itself.
+        """
+        listen, to = f"127.0.0.1:{port}", f"127.0.0.1:{upstream}"
+        self._start(
+            ServerSpec(
+                name="ledger-link",
+                argv=(
+                    *(sys.executable, "-P", "-m", "fireproof.faults.tcp_proxy"),
+                    *("--api", f"127.0.0.1:{api}", f"ledger-link={listen}={to}"),
+                ),
+                ready={"kind": "http", "url": f"http://127.0.0.1:{api}/version"},
+            )
+        )
+        return {
+            "kind": "tcp-proxy",
+            "api": f"http://127.0.0.1:{api}",
+            "proxy": "ledger-link",
+            "host": "127.0.0.1",
+            "port": str(port),
+            "upstream": to,
+            **self._common("ledger-link"),
+            "faults": ["latency", "stall", "black-hole", "throttle", "reset", "kill", "pause"],
+        }
 
     def _port_of_database(self) -> int:
         return self.folder.ports()[1]

@@ -50,6 +50,8 @@ class Scenario:
     def __init__(self, project: Path) -> None:
         self.project = project
         self.evidence = project / "evidence"
+        self.extra: dict[str, Any] = {}  # more keys of the component, or other values
+        self.others: dict[str, Any] = {}  # more components
         # A unix socket's path is short; a test's folder is not.
         self.service = Path(tempfile.mkdtemp(prefix="fp-svc-"))
         with socket.socket() as free:
@@ -115,7 +117,9 @@ class Scenario:
                         "pid-file": str(self.service / "pid"),
                     },
                 }
-            },
+                | self.extra
+            }
+            | self.others,
         }
 
     def write(self, drill: dict[str, Any] | None = None) -> list[str]:

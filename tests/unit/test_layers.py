@@ -16,6 +16,7 @@ ROOMS = {
     "catalog": 2,
     "drillfile": 2,
     "journal": 2,
+    "children": 2,
     "steps": 3,
     "faults": 3,
     "probes": 3,
@@ -34,7 +35,7 @@ ROOMS = {
 STDLIB_ONLY = ("guard", "journal", "errors", "clock", "processes")
 STDLIB_ALLOWED = {"fireproof.model.record", "fireproof.model.verdict"}
 HOME = {  # outside package: the rooms that may name it
-    "ansible_runner": {"steps"},
+    "ansible_runner": {"children"},
     "pytest": {"steps"},
     "httpx": {"steps"},
     "psycopg": {"steps", "probes"},

@@ -95,6 +95,7 @@ def make_plan(drill_file: Path, environment_name: str, run: str) -> Plan:
         project=Path.cwd(),
         parameters={n: os.environ[n] for n in RECORDED_PARAMETERS if n in os.environ},
         steps=load_steps(),
+        faults=load_faults(),
     )
 
 

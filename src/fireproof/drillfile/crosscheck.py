@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Container, Iterable
 
+from pydantic import BaseModel
+
 from fireproof.drillfile.drills import Draft, PlacedEntry
 from fireproof.drillfile.findings import At, Findings, Path
 from fireproof.drillfile.tree import Items, Node, Scalar, Table, child, plain
@@ -19,13 +21,20 @@ from fireproof.model.drill import (
     FaultParams,
     HttpProbe,
     RecoveryTime,
+    SqlProbe,
+    TcpProbe,
 )
 from fireproof.model.environment import references
 from fireproof.model.quantity import format_duration, parse_duration
 
 _WHEN = re.compile(r"([a-z][a-z0-9-]*)\.errors > (\d+)(?: before fault)?")
+_ADDRESS = re.compile(r"(?!.*://)\S*[^\s:]:([0-9]{1,5}|\{\S+\})$|\S*\}$")
 _MOST_ERRORS = 9  # digits; a drill never makes a thousand million observations
-_SOURCES = {"rto": ("http", "an http probe"), "rpo": ("acknowledged-writes", "a canary")}
+_SERVICE: dict[str, type[BaseModel]] = {"http": HttpProbe, "tcp": TcpProbe, "sql": SqlProbe}
+_SOURCES = {  # what an objective measures with, by the key that tells probes apart
+    "rto": (tuple(_SERVICE), "an http, tcp or sql probe"),
+    "rpo": (("acknowledged-writes",), "a canary"),
+}
 
 
 def check_draft(draft: Draft, vocabulary: Vocabulary, findings: Findings) -> None:
@@ -63,7 +72,7 @@ def _duration(table: Node | None, key: str, default_ns: int | None = None) -> in
         return None
 
 
-def _default_ns(model: type[RecoveryTime | HttpProbe | FaultParams], name: str) -> int:
+def _default_ns(model: type[BaseModel], name: str) -> int:
     return int(model.model_fields[name].default)
 
 
@@ -93,16 +102,24 @@ def _probe(probe: PlacedEntry, findings: Findings) -> None:
     table = probe.table
     _longer_than_nothing(table, probe.path, ("every", "timeout"), findings)
     good = child(table, "good")
-    if probe.variant != "http" or not isinstance(good, Table):
+    if probe.variant == "tcp":
+        _host_and_port(table, probe.path, findings)
+    if probe.variant not in _SERVICE or not isinstance(good, Table):
         return
     _longer_than_nothing(good, (*probe.path, "good"), ("within",), findings)
     within = _duration(good, "within")
-    timeout = _duration(table, "timeout", _default_ns(HttpProbe, "timeout"))
+    timeout = _duration(table, "timeout", _default_ns(_SERVICE[probe.variant], "timeout"))
     if within is not None and timeout and within > timeout:
         text = f"expected at most the probe's timeout of {format_duration(timeout)}"
         place = child(good, "within")
         if place is not None:
             findings.add(place.at, (*probe.path, "good", "within"), f"{text}, got {got(place)}")
+
+
+def _host_and_port(table: Table, path: Path, findings: Findings) -> None:
+    node = child(table, "tcp")
+    if isinstance(node, Scalar) and isinstance(node.value, str) and not _ADDRESS.match(node.value):
+        findings.add(node.at, (*path, "tcp"), f"expected host:port, got {got(node)}")
 
 
 def _objective(
@@ -148,11 +165,11 @@ def _source(objective: PlacedEntry, draft: Draft, findings: Findings) -> PlacedE
     if not isinstance(node, Scalar) or not isinstance(node.value, str):
         return None
     path = (*objective.path, "from")
-    variant, wanted = _SOURCES[str(objective.variant)]
+    variants, wanted = _SOURCES[str(objective.variant)]
     probe = _named_probe(node.value, node.at, path, draft, findings)
-    if probe is None or probe.variant in (None, variant):
+    if probe is None or probe.variant in (None, *variants):
         return probe
-    fitting = sorted(other.name for other in draft.probes if other.variant == variant)
+    fitting = sorted(other.name for other in draft.probes if other.variant in variants)
     cure = f"; {' and '.join(map(repr, fitting))} would do" if fitting else ""
     text = f"{objective.variant} needs {wanted}, and {node.value!r} is none{cure}"
     findings.add(node.at, path, text)
@@ -174,9 +191,9 @@ def _named_probe(
 
 def _resolution(objective: PlacedEntry, probe: PlacedEntry | None, findings: Findings) -> None:
     """A probe slower than what it should show can only be inconclusive."""
-    if probe is None or probe.variant != "http":
+    if probe is None or probe.variant not in _SERVICE:
         return
-    every = _duration(probe.table, "every", _default_ns(HttpProbe, "every"))
+    every = _duration(probe.table, "every", _default_ns(_SERVICE[probe.variant], "every"))
     hold = _duration(objective.table, "hold", _default_ns(RecoveryTime, "hold"))
     for key, limit in (("rto", _duration(objective.table, "rto")), ("hold", hold)):
         if every and limit and limit < every:

@@ -21,6 +21,8 @@ from fireproof.model.drill import (
     Drill,
     HttpProbe,
     RecoveryTime,
+    SqlProbe,
+    TcpProbe,
     Use,
 )
 
@@ -34,7 +36,12 @@ PHASES: tuple[Path, ...] = (
 )
 """Where uses stand, in the order in which a run reaches them."""
 
-PROBES: Mapping[str, type[BaseModel]] = {"http": HttpProbe, "acknowledged-writes": CanaryProbe}
+PROBES: Mapping[str, type[BaseModel]] = {
+    "http": HttpProbe,
+    "tcp": TcpProbe,
+    "sql": SqlProbe,
+    "acknowledged-writes": CanaryProbe,
+}
 OBJECTIVES: Mapping[str, type[BaseModel]] = {
     "rto": RecoveryTime,
     "rpo": DataLoss,

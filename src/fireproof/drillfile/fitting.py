@@ -9,7 +9,7 @@ from fireproof.drillfile.marks import Marks
 from fireproof.drillfile.uses import main_component
 from fireproof.drillfile.words import suggestion
 from fireproof.errors import Problem
-from fireproof.model.drill import CanaryProbe, Drill, Use
+from fireproof.model.drill import CanaryProbe, Drill, SqlProbe, Use
 from fireproof.model.environment import Environment, references
 
 _FOR_PEOPLE = frozenset({"title", "save"})  # never resolved
@@ -46,6 +46,8 @@ class _Fitting:
             self._texts(_texts(data, ("probes", name)))
             if isinstance(probe, CanaryProbe):
                 self._component(probe.read_from, ("probes", name, "read-from"))
+            if isinstance(probe, SqlProbe) and self._component(probe.on, ("probes", name, "on")):
+                self._key(probe.on, "dsn", ("probes", name, "on"))
         phases = {
             ("preflight",): drill.preflight,
             ("baseline", "steps"): drill.baseline.steps,

@@ -11,10 +11,10 @@ from typing import Any
 from fireproof import __version__
 from fireproof.clock import utc_label
 from fireproof.errors import EnvironmentRefusal
-from fireproof.model.drill import Drill, Use
+from fireproof.model.drill import Drill, StepParams, Use
 from fireproof.model.environment import Environment
 from fireproof.model.plan import Plan
-from fireproof.model.ports import Step
+from fireproof.model.ports import Fault, Step
 
 MAX_PROCEDURE_FILES = 2000  # a drill that points at a whole home directory is a mistake
 
@@ -28,6 +28,7 @@ def freeze(
     project: Path,
     parameters: Mapping[str, str],
     steps: Mapping[str, Step],
+    faults: Mapping[str, Fault],
 ) -> Plan:
     """The plan of one run.
 
@@ -36,7 +37,7 @@ def freeze(
     """
     if not _is_utf8(str(project.resolve())):
         raise EnvironmentRefusal(f"{str(project)!a}: expected a path in UTF-8; move the project")
-    check_procedures(drill, project, steps)
+    check_procedures(drill, project, steps, faults)
     return Plan(
         run=run,
         created_at=utc_label(),
@@ -58,13 +59,18 @@ def _is_utf8(text: str) -> bool:
     return True
 
 
-def check_procedures(drill: Drill, project: Path, steps: Mapping[str, Step]) -> None:
-    """What recovery needs is looked for before the harm, not after."""
+def check_procedures(
+    drill: Drill, project: Path, steps: Mapping[str, Step], faults: Mapping[str, Fault]
+) -> None:
+    """What recovery and undo need is looked for before the harm, not after."""
+    params: list[tuple[Use, type[StepParams]]] = []
+    params += [(use, faults[use.kind].params) for use in drill.fault if use.kind in faults]
+    harmless = [use for use in uses(drill) if use not in drill.fault]
+    params += [(use, steps[use.kind].params) for use in harmless if use.kind in steps]
     wanted = [
         (use, name)
-        for use in uses(drill)
-        if use.kind in steps
-        for name in steps[use.kind].params.model_validate(use.params).procedures()
+        for use, model in params
+        for name in model.model_validate(use.params).procedures()
     ]
     missing = [
         f"{use.label()}: no such file or folder below {project}: {name!r}"

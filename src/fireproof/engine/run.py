@@ -12,6 +12,7 @@ from typing import Any
 from fireproof.clock import clock_pair, monotonic_ns
 from fireproof.engine.cleanup import Cleanup
 from fireproof.engine.observation import load1, machine
+from fireproof.engine.probing import probe_address
 from fireproof.engine.revert import ATTEMPTS, UNDO_TIMEOUT_NS
 from fireproof.engine.services import Services
 from fireproof.engine.stage import Stage
@@ -203,15 +204,14 @@ class Run:
 
     def _start_probes(self) -> None:
         for name, probe in self._drill.probes.items():
-            canary = isinstance(probe, CanaryProbe)
-            template = probe.acknowledged_writes if isinstance(probe, CanaryProbe) else probe.http
+            kind, address = probe_address(probe, self._services.secrets.reveal())
             file = f"data/samples/{name}.csv"
             (self._folder.data / "samples").mkdir(exist_ok=True)
             every = round(1e9 / probe.rate) if isinstance(probe, CanaryProbe) else probe.every
             self._note(
                 "probe-start",
                 probe=name,
-                kind="canary" if canary else "http",
+                kind=kind,
                 file=file,
                 period_ns=every,
                 timeout_ns=probe.timeout,
@@ -220,7 +220,7 @@ class Run:
             self._probes[name] = self._services.start_probe(
                 name,
                 probe,
-                url=resolve(template, self._services.secrets.reveal()),
+                url=address,
                 run=self._plan.run,
                 bag=self._folder.bag,
                 file=file,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from fireproof.model.drill import CanaryProbe, HttpProbe
+from fireproof.model.drill import Probe
 from fireproof.model.judgement import Judgement
 from fireproof.model.ports import Fault, Observer, RunningProbe, Secrets, Step
 
@@ -16,7 +16,7 @@ class StartProbe(Protocol):
     """Starts a probe in its own process."""
 
     def __call__(
-        self, name: str, probe: HttpProbe | CanaryProbe, *, url: str, run: str, bag: Path, file: str
+        self, name: str, probe: Probe, *, url: str, run: str, bag: Path, file: str
     ) -> RunningProbe: ...
 
 

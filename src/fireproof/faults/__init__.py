@@ -16,9 +16,16 @@ __all__ = ["FAULTS", "load_faults"]
 
 FAULTS: Final[Mapping[str, str]] = {
     "declare-lost": "fireproof.faults.declare_lost:DeclareLost",
+    "black-hole": "fireproof.faults.toxic:BlackHole",
+    "corrupt-file": "fireproof.faults.corrupt_file:CorruptFile",
     "kill": "fireproof.faults.kill:Kill",
+    "latency": "fireproof.faults.toxic:Latency",
     "lose-data-directory": "fireproof.faults.lose_data_directory:LoseDataDirectory",
     "pause": "fireproof.faults.pause:Pause",
+    "playbook": "fireproof.faults.playbook:PlaybookFault",
+    "reset": "fireproof.faults.toxic:Reset",
+    "stall": "fireproof.faults.toxic:Stall",
+    "throttle": "fireproof.faults.toxic:Throttle",
 }
 
 

@@ -8,7 +8,7 @@ from fireproof.errors import EnvironmentRefusal, UndoError
 
 if TYPE_CHECKING:
     from fireproof.model.drill import FaultParams
-    from fireproof.model.environment import Control
+    from fireproof.model.environment import Component, Control
     from fireproof.model.ports import StepContext
 
 Undo = dict[str, Any]
@@ -27,11 +27,11 @@ class LateParams:
         return getattr(params, f"{type(self).__name__}Params")
 
 
-def allowed_control(kind: str, name: str, context: StepContext) -> Control:
-    """How the component is stopped and started, if this fault is allowed on it.
+def allowed_component(kind: str, name: str, context: StepContext) -> Component:
+    """The component, if this fault is allowed on it.
 
     Raises:
-        EnvironmentRefusal: when it is not, or there is no way to undo; nothing was touched.
+        EnvironmentRefusal: when it is not; nothing was touched.
     """
     component = context.environment.component(name)
     place = context.environment.environment
@@ -40,6 +40,15 @@ def allowed_control(kind: str, name: str, context: StepContext) -> Control:
         raise EnvironmentRefusal(
             f"environment {place!r} does not allow {kind!r} on {name!r}; it allows {allowed}"
         )
+    return component
+
+
+def allowed_control(kind: str, name: str, context: StepContext) -> Control:
+    """How the component is stopped and started; raises as ``allowed_component`` does, and when
+    there is no way to undo.
+    """
+    component = allowed_component(kind, name, context)
+    place = context.environment.environment
     if component.control is None:
         raise EnvironmentRefusal(
             f"environment {place!r} gives no `control` for {name!r}, so {kind!r} has no undo"

@@ -11,7 +11,7 @@ from fireproof.judge.outage import Outage, find_outage
 from fireproof.judge.samples import ProbeSamples, parse_probe
 from fireproof.judge.story import CannotTell, Source, Span, Story
 from fireproof.judge.words import compared, limit_text, many, seconds, span
-from fireproof.model.drill import HttpProbe, RecoveryTime
+from fireproof.model.drill import HttpProbe, RecoveryTime, ServiceProbe
 from fireproof.model.interval import Interval, judge_at_most
 from fireproof.model.judgement import Measure, ObjectiveResult
 from fireproof.model.verdict import Verdict
@@ -35,7 +35,7 @@ class _Reading:
 
 
 def judge_recovery(
-    name: str, objective: RecoveryTime, probe: HttpProbe, story: Story
+    name: str, objective: RecoveryTime, probe: ServiceProbe, story: Story
 ) -> ObjectiveResult:
     """Verdict on one recovery time; the objective's own clock comes first and decides.
 
@@ -52,7 +52,7 @@ def judge_recovery(
     outage: Outage | None = None
     try:
         source = story.source(objective.from_)
-        samples = parse_probe(source.data)
+        samples = parse_probe(source.data, http=isinstance(probe, HttpProbe))
         lateness = lateness_p99_ns(samples)
         extra.append(_measure("probe-lateness-p99", Interval(lateness, lateness)))
         doubt = why_invalid(samples, source) or _contradiction(samples, probe)
@@ -115,12 +115,13 @@ def why_invalid(samples: ProbeSamples, source: Source) -> str:
     return ""
 
 
-def _contradiction(samples: ProbeSamples, probe: HttpProbe) -> str:
+def _contradiction(samples: ProbeSamples, probe: ServiceProbe) -> str:
     """A row that calls good what the plan does not."""
     within = probe.good.within
+    status = probe.good.status if isinstance(probe, HttpProbe) else None
     for one in samples.asked:
         late = within is not None and one.done_ns - one.sent_ns > within
-        if one.good and (one.status != probe.good.status or late):
+        if one.good and (one.status != status or late):
             return f"samples contradict the plan: the answer due at {one.due_ns} was not good"
     return ""
 

@@ -16,9 +16,9 @@ from fireproof.model.drill import (
     CanaryProbe,
     CheckObjective,
     DataLoss,
-    HttpProbe,
     Objective,
     RecoveryTime,
+    ServiceProbe,
 )
 from fireproof.model.judgement import CheckResult, Judgement, ObjectiveResult
 from fireproof.model.plan import Plan
@@ -83,7 +83,7 @@ def _objective(
                 return judge_checks(name, objective, checks)
             case RecoveryTime():
                 probe = plan.drill.probes.get(objective.from_)
-                if not isinstance(probe, HttpProbe):
+                if not isinstance(probe, ServiceProbe):
                     raise CannotTell(f"{objective.from_} is not a probe that observes a service")
                 return judge_recovery(name, objective, probe, story)
             case DataLoss():

@@ -88,8 +88,8 @@ def _number(text: str, where: str) -> int:
     return int(text)
 
 
-def parse_probe(data: bytes) -> ProbeSamples:
-    """Rows of a prober's file.
+def parse_probe(data: bytes, *, http: bool = True) -> ProbeSamples:
+    """Rows of a prober's file; only answers over ``http`` have a status.
 
     Raises:
         MalformedError: at the first row that has another shape, or contradicts itself.
@@ -118,7 +118,8 @@ def parse_probe(data: bytes) -> ProbeSamples:
         if not due <= sent <= connected <= done:
             raise MalformedError(f"{where}: times out of order")
         if outcome in _ANSWERED:
-            if not re.fullmatch(r"[1-5][0-9]{2}", status_text) or not connected_text:
+            status = re.fullmatch(r"[1-5][0-9]{2}" if http else "", status_text)
+            if not status or not connected_text or (not http and outcome == "bad-status"):
                 raise MalformedError(f"{where}: {outcome} without a connection or a status")
         elif outcome not in _FAILED:
             raise MalformedError(f"{where}: unknown outcome {outcome[:40]!r}")

@@ -81,6 +81,40 @@ class HttpProbe(Strict):
     good: Good = Good()
 
 
+class InTime(Strict):
+    """What counts as a good answer where an answer is all there is."""
+
+    within: Duration | None = None
+
+
+class TcpProbe(Strict):
+    """Connects, says nothing, and hangs up; good is a connection, in time."""
+
+    tcp: str  # host:port
+    every: Duration = 20 * 10**6
+    timeout: Duration = 10**9
+    good: InTime = InTime()
+
+
+class GoodRows(InTime):
+    """``equals``: the one value that the query must return, as text; without it, any result."""
+
+    equals: str | None = None
+
+
+class SqlProbe(Strict):
+    """Logs in and asks a component's database one query, each time anew.
+
+    Not more often than it must: a fresh login each 20 ms loads what it measures.
+    """
+
+    sql: str
+    on: Name
+    every: Duration = 100 * 10**6
+    timeout: Duration = 10**9
+    good: GoodRows = GoodRows()
+
+
 class CanaryProbe(Strict):
     """Writes numbered records through the client's path; presence is read from the store.
 
@@ -94,7 +128,9 @@ class CanaryProbe(Strict):
     query: str
 
 
-Probe = HttpProbe | CanaryProbe
+ServiceProbe = HttpProbe | TcpProbe | SqlProbe
+"""What a recovery time can be measured with."""
+Probe = HttpProbe | TcpProbe | SqlProbe | CanaryProbe
 
 
 class RecoveryTime(Strict):

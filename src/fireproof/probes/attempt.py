@@ -7,6 +7,7 @@ import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 from fireproof.probes.http1 import NotHttp, Response
 
@@ -20,7 +21,39 @@ class Target:
     tls: ssl.SSLContext | None
 
 
-class Attempt(asyncio.Protocol):
+class Attempt(Protocol):
+    """One question of any kind. It has begun when it exists and ends exactly once."""
+
+    slot: int
+    due_ns: int
+    deadline_ns: int
+    sent_ns: int
+    connected_ns: int | None
+    done_ns: int
+    end: str  # answered, timeout, refused, reset or error
+    why: str
+
+    def expire(self) -> None:
+        """Time is up."""
+        ...
+
+
+class StartAttempt(Protocol):
+    """Asks now; ``ended`` is told of its end."""
+
+    def __call__(
+        self,
+        question: bytes,
+        /,
+        *,
+        slot: int,
+        due_ns: int,
+        deadline_ns: int,
+        ended: Callable[[Any], None],
+    ) -> Attempt: ...
+
+
+class HttpAttempt(asyncio.Protocol):
     """Ends exactly once, and tells ``ended`` how: answered, timeout, refused, reset or error."""
 
     __slots__ = (
@@ -50,7 +83,7 @@ class Attempt(asyncio.Protocol):
         slot: int,
         due_ns: int,
         deadline_ns: int,
-        ended: Callable[[Attempt], None],
+        ended: Callable[[HttpAttempt], None],
     ) -> None:
         self.slot, self.due_ns, self.deadline_ns = slot, due_ns, deadline_ns
         self.sent_ns = self.done_ns = 0
@@ -92,8 +125,10 @@ class Attempt(asyncio.Protocol):
         self._transport = transport
         if self.end:  # it ended while the connect was on its way
             transport.abort()
-        else:
+        elif self._request:
             transport.write(self._request)
+        else:  # a connection was all that was wanted
+            self._finish("answered", "")
 
     def data_received(self, data: bytes) -> None:
         if self.end:

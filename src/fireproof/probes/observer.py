@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from fireproof.model.sample import CANARY_HEADER, PROBE_HEADER, canary_body, canary_key
-from fireproof.probes.attempt import Attempt
+from fireproof.probes.attempt import Attempt, HttpAttempt
 from fireproof.probes.http1 import request
 from fireproof.probes.rows import RowWriter
+from fireproof.probes.sql import SqlAttempt
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ class Observer(Protocol):
     header: str
 
     def question(self, slot: int, now_ns: int) -> bytes: ...
-    def ended(self, attempt: Attempt) -> bool: ...
+    def ended(self, attempt: Any) -> bool: ...
     def not_sent(self, slot: int, due_ns: int, now_ns: int) -> None: ...
 
 
@@ -51,7 +52,7 @@ class HttpObserver:
     def question(self, slot: int, now_ns: int) -> bytes:
         return self._request
 
-    def ended(self, attempt: Attempt) -> bool:
+    def ended(self, attempt: HttpAttempt) -> bool:
         answered = attempt.end == "answered"
         outcome = self._grade(attempt) if answered else attempt.end
         connected = "" if attempt.connected_ns is None else attempt.connected_ns
@@ -64,10 +65,39 @@ class HttpObserver:
     def not_sent(self, slot: int, due_ns: int, now_ns: int) -> None:
         self._rows.add(f"{due_ns},,,,,not-sent")
 
-    def _grade(self, attempt: Attempt) -> str:
+    def _grade(self, attempt: HttpAttempt) -> str:
         if attempt.response.status != self._status:
             return "bad-status"
         if self._contains is not None and self._contains not in attempt.response.body:
+            return "bad-content"
+        late = self._within_ns is not None and attempt.done_ns - attempt.sent_ns > self._within_ns
+        return "slow" if late else "good"
+
+
+class PlainObserver:
+    """A connection, or the answer to a query; good is the right value, in time."""
+
+    header = PROBE_HEADER
+
+    def __init__(self, rows: RowWriter, *, within_ns: int | None, equals: str | None) -> None:
+        self._rows, self._within_ns, self._equals = rows, within_ns, equals
+
+    def question(self, slot: int, now_ns: int) -> bytes:
+        return b""
+
+    def ended(self, attempt: Attempt) -> bool:
+        outcome = self._grade(attempt) if attempt.end == "answered" else attempt.end
+        connected = "" if attempt.connected_ns is None else attempt.connected_ns
+        self._rows.add(
+            f"{attempt.due_ns},{attempt.sent_ns},{connected},{attempt.done_ns},,{outcome}"
+        )
+        return outcome == "good"
+
+    def not_sent(self, slot: int, due_ns: int, now_ns: int) -> None:
+        self._rows.add(f"{due_ns},,,,,not-sent")
+
+    def _grade(self, attempt: Attempt) -> str:
+        if isinstance(attempt, SqlAttempt) and self._equals not in (None, attempt.value):
             return "bad-content"
         late = self._within_ns is not None and attempt.done_ns - attempt.sent_ns > self._within_ns
         return "slow" if late else "good"
@@ -93,7 +123,7 @@ class CanaryObserver:
             headers=(f"Idempotency-Key: {key}",),
         )
 
-    def ended(self, attempt: Attempt) -> bool:
+    def ended(self, attempt: HttpAttempt) -> bool:
         status = attempt.response.status
         if attempt.end != "answered" or status is None:
             event, detail = "unknown", attempt.why

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from fireproof.errors import StepError
-from fireproof.model.drill import CanaryProbe, HttpProbe
+from fireproof.model.drill import CanaryProbe, Probe, SqlProbe, TcpProbe
 from fireproof.probes.status import FINISHED, STARTING, Status, new_page
 from fireproof.processes import scrubbed
 
@@ -94,14 +94,14 @@ def _count_rows(path: Path) -> tuple[int, bool]:
 
 
 def start_probe(
-    name: str, probe: HttpProbe | CanaryProbe, *, url: str, run: str, bag: Path, file: str
+    name: str, probe: Probe, *, url: str, run: str, bag: Path, file: str
 ) -> ProbeProcess:
     """Start the probe's process; returns once it observes.
 
     Args:
         name: as the drill names it.
         probe: what to ask, how often, and what counts as good.
-        url: resolved; no user name or password in it.
+        url: resolved (URL, host:port or DSN); no password in it.
         run: run id; canary keys start with it.
         bag: root of the bag.
         file: sample file, relative to the bag; must not exist yet.
@@ -118,6 +118,11 @@ def start_probe(
     task["die_with_parent"] = threading.current_thread() is threading.main_thread()
     if isinstance(probe, CanaryProbe):
         task |= {"kind": "canary", "period_ns": round(1e9 / probe.rate)}
+    elif isinstance(probe, TcpProbe):
+        task |= {"kind": "tcp", "period_ns": probe.every, "within_ns": probe.good.within}
+    elif isinstance(probe, SqlProbe):
+        task |= {"kind": "sql", "period_ns": probe.every, "within_ns": probe.good.within}
+        task |= {"query": probe.sql, "equals": probe.good.equals}
     else:
         task |= {"kind": "http", "period_ns": probe.every, "status": probe.good.status}
         task |= {"within_ns": probe.good.within, "contains": probe.good.contains}

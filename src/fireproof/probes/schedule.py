@@ -6,7 +6,7 @@ import asyncio
 import time
 from math import ceil
 
-from fireproof.probes.attempt import Attempt, Target
+from fireproof.probes.attempt import Attempt, StartAttempt
 from fireproof.probes.observer import Observer
 from fireproof.probes.rows import RowWriter
 from fireproof.probes.status import Status
@@ -19,7 +19,7 @@ class Schedule:
 
     def __init__(
         self,
-        target: Target,
+        ask: StartAttempt,
         observer: Observer,
         rows: RowWriter,
         status: Status,
@@ -27,7 +27,7 @@ class Schedule:
         period_ns: int,
         timeout_ns: int,
     ) -> None:
-        self._target, self._observer, self._rows, self._status = target, observer, rows, status
+        self._start, self._observer, self._rows, self._status = ask, observer, rows, status
         self._period_ns, self._timeout_ns = period_ns, timeout_ns
         self._cap = max(1, ceil(timeout_ns / period_ns))
         self._in_flight: dict[int, Attempt] = {}  # by slot, so the oldest comes first
@@ -77,8 +77,7 @@ class Schedule:
             self._observer.not_sent(slot, due_ns, now_ns)
             self._status.observed(False, now_ns)
             return
-        self._in_flight[slot] = Attempt(
-            self._target,
+        self._in_flight[slot] = self._start(
             self._observer.question(slot, now_ns),
             slot=slot,
             due_ns=due_ns,

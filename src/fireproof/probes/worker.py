@@ -15,11 +15,18 @@ import os
 import signal
 import ssl
 import sys
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
-from fireproof.probes.attempt import Target
-from fireproof.probes.observer import Address, CanaryObserver, HttpObserver, Observer
+from fireproof.probes.attempt import HttpAttempt, StartAttempt, Target
+from fireproof.probes.observer import (
+    Address,
+    CanaryObserver,
+    HttpObserver,
+    Observer,
+    PlainObserver,
+)
 from fireproof.probes.rows import RowWriter
 from fireproof.probes.schedule import Schedule
 from fireproof.probes.status import FINISHED, RUNNING, Status
@@ -57,23 +64,54 @@ def target_of(url: str) -> tuple[Target, Address]:
     return Target(parts.hostname, port, tls), Address(parts.netloc, path)
 
 
-def _observer(task: dict[str, Any], rows: RowWriter, address: Address) -> Observer:
-    if task["kind"] == "canary":
-        return CanaryObserver(rows, address, run=task["run"])
-    return HttpObserver(
-        rows,
-        address,
-        status=task["status"],
-        within_ns=task["within_ns"],
-        contains=task["contains"],
-    )
+def address_of(text: str) -> Target:
+    """Where a tcp probe connects; raises ValueError for what is no host:port."""
+    host, colon, port = text.rpartition(":")
+    if not colon or not host or not port.isdecimal() or not 0 < int(port) < 65536:
+        raise ValueError(f"expected host:port, got {text!r}")
+    return Target(host.strip("[]"), int(port), None)
+
+
+def _sql(dsn: str, query: str) -> StartAttempt:
+    from fireproof.probes.sql import SqlAttempt
+
+    try:
+        import psycopg
+    except ImportError as error:
+        raise ValueError("an sql probe needs psycopg; install fireproof[run]") from error
+    try:
+        options = psycopg.pq.Conninfo.parse(dsn.encode())
+    except psycopg.Error as error:
+        raise ValueError(f"not a DSN: {error}") from error
+    if any(option.keyword == b"password" and option.val for option in options):
+        raise ValueError("a DSN with a password in it is a secret in the open; name a passfile")
+
+    def start(_: bytes, /, **when: Any) -> SqlAttempt:
+        return SqlAttempt(dsn.encode(), query.encode(), **when)
+
+    return start
+
+
+def _source(task: dict[str, Any]) -> tuple[StartAttempt, type[Any], dict[str, Any]]:
+    """How questions are asked, and by which observer they are judged."""
+    kind, url = task["kind"], task["url"]
+    plain = {"within_ns": task.get("within_ns"), "equals": task.get("equals")}
+    if kind == "sql":
+        return _sql(url, task["query"]), PlainObserver, plain
+    if kind == "tcp":
+        return partial(HttpAttempt, address_of(url)), PlainObserver, plain
+    target, address = target_of(url)
+    ask = partial(HttpAttempt, target)
+    if kind == "canary":
+        return ask, CanaryObserver, {"address": address, "run": task["run"]}
+    keys = ("status", "within_ns", "contains")
+    return ask, HttpObserver, {"address": address} | {key: task[key] for key in keys}
 
 
 async def _work(task: dict[str, Any]) -> int:
     loop = asyncio.get_running_loop()
     status = Status(task["status_fd"])
-    target, address = target_of(task["url"])
-    kind = CanaryObserver if task["kind"] == "canary" else HttpObserver
+    ask, kind, how = _source(task)
 
     def failed(error: OSError) -> None:
         print(f"probe {task['name']}: {error}", file=sys.stderr, flush=True)
@@ -85,10 +123,11 @@ async def _work(task: dict[str, Any]) -> int:
             os._exit(2)
 
     rows = RowWriter(task["path"], kind.header, failed=failed)
+    observer: Observer = kind(rows, **how)
 
     schedule = Schedule(
-        target,
-        _observer(task, rows, address),
+        ask,
+        observer,
         rows,
         status,
         period_ns=task["period_ns"],
@@ -102,7 +141,8 @@ async def _work(task: dict[str, Any]) -> int:
     loop.add_signal_handler(signal.SIGTERM, schedule.stop)
     gc.collect()
     gc.freeze()
-    gc.disable()  # a collection is a pause, and pauses are what we measure in others
+    if task["kind"] != "sql":  # libpq's results are collected; the others cut their cycles
+        gc.disable()  # a collection is a pause, and pauses are what we measure in others
     status.state = RUNNING
     await running
     status.state = FINISHED

@@ -11,7 +11,15 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, LiteralString, cast
 
-from fireproof.steps.answer import TOO_LATE, Request, Tell, TooLateError, cut_off, look_limit, serve
+from fireproof.children.answer import (
+    TOO_LATE,
+    Request,
+    Tell,
+    TooLateError,
+    cut_off,
+    look_limit,
+    serve,
+)
 
 if TYPE_CHECKING:
     import psycopg

@@ -7,12 +7,24 @@ import stat
 from collections.abc import Iterable
 from pathlib import Path
 
+from fireproof.children.texts import last_line, one_line
 from fireproof.errors import EnvironmentRefusal, StepError
 from fireproof.model.environment import resolve
 from fireproof.model.ports import StepContext
 
+__all__ = [
+    "MAX_SAVED_BYTES",
+    "collect",
+    "fill",
+    "last_line",
+    "one_line",
+    "outputs_folder",
+    "read_plain",
+    "saved_text",
+    "worst",
+]
+
 MAX_SAVED_BYTES = 64 * 1024  # a saved value goes into the journal and into later steps' texts
-_LINE = 300  # characters of a detail; the whole text is in the outputs
 
 
 def fill(text: str, context: StepContext) -> str:
@@ -51,25 +63,6 @@ def collect(context: StepContext) -> tuple[tuple[str, ...], tuple[str, ...]]:
                 path.unlink()
                 removed.append(shown)
     return tuple(sorted(plain)), tuple(sorted(removed))
-
-
-def one_line(text: str, limit: int = _LINE) -> str:
-    """The text on one line, control characters out, shortened in the middle."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    half = (limit - 3) // 2
-    return line if len(line) <= limit else f"{line[:half]} … {line[-half:]}"
-
-
-def last_line(path: Path, limit: int = _LINE) -> str:
-    """The last line of a file that says something; empty when none does."""
-    try:
-        with path.open("rb") as file:
-            size = file.seek(0, os.SEEK_END)
-            file.seek(max(0, size - 8192))
-            lines = file.read().decode("utf-8", "replace").splitlines()
-    except OSError:
-        return ""
-    return next((one_line(line, limit) for line in reversed(lines) if line.strip()), "")
 
 
 def saved_text(path: Path) -> str | None:

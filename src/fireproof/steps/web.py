@@ -9,7 +9,15 @@ import time
 from pathlib import Path
 from typing import Any
 
-from fireproof.steps.answer import TOO_LATE, Request, Tell, TooLateError, cut_off, look_limit, serve
+from fireproof.children.answer import (
+    TOO_LATE,
+    Request,
+    Tell,
+    TooLateError,
+    cut_off,
+    look_limit,
+    serve,
+)
 
 LOOK_NS = 5 * 10**9  # one look of a wait; a frozen server must not use up the whole wait
 MAX_BODY = 16 * 2**20  # more than this is a download, not an answer to check

@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 
-from fireproof.faults import load_faults
+from fireproof.faults import FAULTS
 from fireproof.faults.server import running
 from fireproof.model.ports import StepContext
 from fireproof.processes import ProcessId, kill_tree
 from support import small_server
+from support.scenario import Scenario
 from support.steps import step_context
 
 
@@ -49,7 +50,7 @@ def place(home: Path, project: Path, timeout_s: float = 10, **more: Any) -> Step
             "start": [*base, "start", str(home)],
             "pid-file": str(home / "pid"),
         },
-        "faults": list(load_faults()),
+        "faults": list(FAULTS),
     }
     return step_context(project, {"db": db | more}, timeout_s=timeout_s)
 
@@ -69,3 +70,10 @@ def server(tmp_path: Path) -> Iterator[Server]:
     finally:
         while who := made.now():
             kill_tree(who.pid)
+
+
+@pytest.fixture
+def scenario(tmp_path: Path) -> Iterator[Scenario]:
+    found = Scenario(tmp_path)
+    yield found
+    found.close()

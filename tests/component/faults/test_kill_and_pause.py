@@ -20,7 +20,7 @@ from fireproof.processes import identify, is_alive
 
 pytestmark = pytest.mark.component
 
-FAULTS = load_faults()
+FAULTS = load_faults(["kill", "lose-data-directory", "pause"])  # of a server under control
 
 
 def soon() -> int:

@@ -24,14 +24,24 @@ GOOD: list[dict[str, Any]] = [
     {"kill": "ledger-db", "signal": "TERM", "expires": "1m"},
     {"pause": "ledger-db"},
     {"lose-data-directory": "ledger-db", "expires": "10m"},
+    {"corrupt-file": "ledger-db", "file": "base/1/2", "places": 3, "seed": 7, "length": 2},
+    {"latency": "link", "delay": "200ms", "jitter": "10ms"},
+    {"stall": "link", "direction": "up"},
+    {"black-hole": "link"},
+    {"throttle": "link", "rate": "64kB"},
+    {"reset": "link", "after": "1s"},
+    {"playbook": "b.yml", "undo": "m.yml", "present": "l.yml", "component": "db", "vars": {}},
 ]
-KNOWN: dict[str, Any] = {**load_steps(), **load_faults()}
+STEPS: dict[str, Any] = dict(load_steps())
+FAULTS: dict[str, Any] = dict(load_faults())
 
 
 @pytest.mark.parametrize("text", GOOD, ids=lambda text: "-".join(text))
 def test_parameters_survive_the_plan(text: dict[str, Any]) -> None:
     """A plan is stored as JSON and read back; what runs must be what was approved."""
-    params = KNOWN[next(iter(text))].params.model_validate(text)
+    kind = next(iter(text))
+    known = FAULTS if kind not in STEPS or "undo" in text else STEPS
+    params = known[kind].params.model_validate(text)
 
     again = type(params).model_validate(params.model_dump(mode="json", by_alias=True))
 
@@ -53,12 +63,14 @@ def test_parameters_survive_the_plan(text: dict[str, Any]) -> None:
         ({"http": "x", "stauts": 200}, "stauts"),
         ({"kill": "db", "signal": "STOP"}, "signal"),
         ({"sql": "SELECT 1"}, "on"),
+        ({"corrupt-file": "db", "file": "x", "at": 5, "places": 2}, "one place"),
+        ({"throttle": "link", "rate": "10B"}, "at least 1kB"),
     ],
 )
 def test_a_wrong_parameter_is_named(text: dict[str, Any], says: str) -> None:
     """Nothing runs on a guess at what the author meant."""
     with pytest.raises(ValidationError) as caught:
-        KNOWN[next(iter(text))].params.model_validate(text)
+        (FAULTS | STEPS)[next(iter(text))].params.model_validate(text)
 
     assert says in str(caught.value)
 
@@ -67,10 +79,11 @@ def test_a_digest_is_saved_under_its_own_name() -> None:
     """Otherwise ``same-digest: [before, after]`` would have nothing to compare."""
     text = {"digest": "before", "on": "db", "queries": {"a": "SELECT 1"}}
 
-    assert KNOWN["digest"].params.model_validate(text).save == "before"
-    assert KNOWN["digest"].params.model_validate(text | {"save": "x"}).save == "x"
+    assert STEPS["digest"].params.model_validate(text).save == "before"
+    assert STEPS["digest"].params.model_validate(text | {"save": "x"}).save == "x"
 
 
 def test_every_kind_answers_to_its_own_name() -> None:
     """The registry is what entry points will look like; a wrong row would run another step."""
-    assert {kind: one.kind for kind, one in KNOWN.items()} == {kind: kind for kind in KNOWN}
+    for known in (STEPS, FAULTS):
+        assert {kind: one.kind for kind, one in known.items()} == {kind: kind for kind in known}

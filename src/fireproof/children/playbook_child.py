@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from fireproof.steps.answer import Request, Tell, serve
+from fireproof.children.answer import Request, Tell, serve
 
 _FAILED = ("runner_on_failed", "runner_on_unreachable", "runner_item_on_failed")
 
@@ -46,6 +46,7 @@ def work(request: Request, tell: Tell) -> None:
     private = Path(request["private"])
     failed: dict[str, str] | None = None
     hosts: dict[str, Any] = {}
+    counts = {"changed": 0, "skipped": 0, "ok": 0}
     with Path(request["events_to"]).open("w", encoding="utf-8") as events:
 
         def keep(event: dict[str, Any]) -> bool:
@@ -57,7 +58,9 @@ def work(request: Request, tell: Tell) -> None:
             if event.get("event") == "playbook_on_task_start":
                 tell({"task": str((event.get("event_data") or {}).get("task"))})
             if event.get("event") == "playbook_on_stats":
-                hosts = (event.get("event_data") or {}).get("processed") or {}
+                stats = event.get("event_data") or {}
+                hosts = stats.get("processed") or {}
+                counts.update({key: sum((stats.get(key) or {}).values()) for key in counts})
             events.write(json.dumps(event, sort_keys=True) + "\n")
             events.flush()  # what happened so far survives the kill of a timeout
             return False  # not kept a second time by ansible-runner
@@ -70,9 +73,12 @@ def work(request: Request, tell: Tell) -> None:
             extravars=request["vars"],
             ident="run",
             quiet=True,
+            cmdline="--check" if request.get("check") else None,
             event_handler=keep,
         )
-    return tell({"status": ran.status, "rc": ran.rc, "failed": failed, "hosts": len(hosts)})
+    return tell(
+        {"status": ran.status, "rc": ran.rc, "failed": failed, "hosts": len(hosts)} | counts
+    )
 
 
 if __name__ == "__main__":

@@ -1,0 +1,25 @@
+"""Where a probe asks, in the environment of the run."""
+
+from __future__ import annotations
+
+from fireproof.errors import EnvironmentRefusal
+from fireproof.model.drill import CanaryProbe, HttpProbe, Probe, SqlProbe
+from fireproof.model.environment import Environment, resolve
+
+
+def probe_address(probe: Probe, environment: Environment) -> tuple[str, str]:
+    """Kind of the probe as the journal calls it, and the URL, host:port or DSN that it asks.
+
+    Raises:
+        EnvironmentRefusal: when the environment does not state it.
+    """
+    if isinstance(probe, CanaryProbe):
+        return "canary", resolve(probe.acknowledged_writes, environment)
+    if isinstance(probe, HttpProbe):
+        return "http", resolve(probe.http, environment)
+    if isinstance(probe, SqlProbe):
+        dsn = environment.component(probe.on).get("dsn")
+        if not dsn:
+            raise EnvironmentRefusal(f"component {probe.on!r} has no `dsn` for an sql probe")
+        return "sql", resolve(dsn, environment)
+    return "tcp", resolve(probe.tcp, environment)
