@@ -222,6 +222,8 @@ class Lab:
             **self._common("ledger-db"),
             "faults": ["lose-data-directory", "kill", "pause"],
         }
+        if user:
+            component["run-as"] = "nobody"  # Postgres refuses root, also for a restore on trial
         # A lost data directory takes no leave: nothing is flushed or shipped on the way out.
         component["control"]["stop"].append("mode=immediate")
         record = {
