@@ -11,7 +11,7 @@ T ?= tests
 DRILLS := $(sort $(basename $(notdir $(wildcard drills/*.yaml))))
 export SCALE
 
-.PHONY: help gameday test test-component check fix bench verify system-deps clean lock $(addprefix drill-,$(DRILLS))
+.PHONY: help gameday test test-component test-detection check fix bench verify system-deps clean lock $(addprefix drill-,$(DRILLS))
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-22s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ test: $(STAMP) ## the tests (T=path narrows)
 
 test-component: $(STAMP) ## only the tests that start real servers
 	@$(BIN)/python -m pytest $(T) -q -m component
+
+test-detection: $(STAMP) ## every known damage to a backup is noticed; writes docs/reference/detection-matrix.md
+	@FIREPROOF_DETECTION=all $(BIN)/python -m pytest tests/component/drills/test_detection.py -q
 
 check: $(STAMP) ## look: format, lint, types, drill files
 	@$(BIN)/ruff format --check .

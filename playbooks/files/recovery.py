@@ -51,7 +51,6 @@ def aim(fresh: Path, target: dict[str, Any], restore_command: str) -> None:
             "archive_mode": "off",  # the copy must not write into the archive it came from
             "hot_standby": "off",  # it takes connections when it is promoted, not before
             "synchronous_standby_names": "",  # those of the source do not follow this copy
-            "summarize_wal": "off",
         },
     )
     (fresh / "recovery.signal").touch(mode=0o600)
@@ -59,12 +58,10 @@ def aim(fresh: Path, target: dict[str, Any], restore_command: str) -> None:
 
 def write_settings(fresh: Path, settings: dict[str, str]) -> None:
     """The last setting of a name in the file wins."""
-    major = int((fresh / "PG_VERSION").read_text("utf-8").split(".")[0])
     with (fresh / "postgresql.auto.conf").open("a", encoding="utf-8") as file:
         for name, value in settings.items():
-            if name != "summarize_wal" or major >= 17:
-                doubled = value.replace("'", "''")
-                file.write(f"{name} = '{doubled}'\n")
+            doubled = value.replace("'", "''")
+            file.write(f"{name} = '{doubled}'\n")
 
 
 def replay(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import socket
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent))
 from archive import Archive, Checks, Stop, ask, fail, run
 from base import fetch, find_backup
+from received import take_received
 from recovery import aim, check_pages, check_tables, replay, stop_words, write_settings
 
 START_WITHIN_S = 240  # it replays once more, from the last checkpoint before the target
@@ -27,20 +29,30 @@ def restore(wanted: dict[str, Any], checks: Checks) -> str:
     database, archive = wanted["database"], Archive(wanted["archive"])
     began = time.monotonic()
     refuse_a_living_source(database, checks)
-    target = find_target(wanted["target"], archive)
-    chain = find_backup(archive, target)
     fresh = Path(database["restore-into"]) / f"restored-{wanted['run']}"
     if fresh.exists():
         raise Stop(f"{fresh} exists; a restore goes to a fresh folder")
+    command = shlex.quote(wanted["archive"]["restore-command"])
+    if receiver := wanted.get("receiver"):
+        received = fresh.with_name(f"received-{wanted['run']}")
+        target = take_received(receiver, database, received)
+        # First what was received: it is as new as the last acknowledged write.
+        command = f"cp {shlex.quote(str(received))}/%f %p 2>/dev/null || {command}"
+    else:
+        target = find_target(wanted["target"], archive)
+    chain = find_backup(archive, target)
     fetch(chain, archive, fresh, database, checks)
     fetched = time.monotonic()
-    aim(fresh, target, shlex.quote(wanted["archive"]["restore-command"]))
+    aim(fresh, target, command)
     replay(database, fresh, target, Path(wanted["outputs"]), checks)
     check_pages(database, fresh, checks)
     replayed = time.monotonic()
     start(database, fresh, target, checks)
     started = time.monotonic()
     check_tables(database, checks)
+    if receiver:  # it followed the source; this copy has no slot for it
+        run([database["ctl"], "stop", "wal-receiver"], "stopping the receiver")
+        shutil.rmtree(received, ignore_errors=True)
     checks.save(target["name"])
     return (
         f"restored {chain[-1]['name']} to {target['name']} in {fresh}: {fetched - began:.1f} s to "
