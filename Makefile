@@ -41,7 +41,7 @@ test-component: $(STAMP) ## only the tests that start real servers
 	@$(BIN)/python -m pytest $(T) -q -m component
 
 test-detection: $(STAMP) ## every known damage to a backup is noticed; writes docs/reference/detection-matrix.md
-	@FIREPROOF_DETECTION=all $(BIN)/python -m pytest tests/component/drills/test_detection.py -q
+	@FIREPROOF_DETECTION=all $(BIN)/python -m pytest tests/component/drills/test_detection.py tests/component/drills/test_synchronous.py -q
 
 check: $(STAMP) ## look: format, lint, types, drill files
 	@$(BIN)/ruff format --check .
