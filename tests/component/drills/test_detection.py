@@ -152,10 +152,11 @@ def test_the_drill_names_the_damage(row: Row, project: LabProject, matrix: Matri
     project.up()  # archives again after a drill that passed
     try:
         ran = project.run(drill_with(project, row))
+        if ran.outcome == "aborted":  # before the fault: a slow machine dropped a canary's write
+            ran = project.run(drill_with(project, row))
     finally:
         mend = [sys.executable, "-P", "-m", "proving_ground", "damage", str(project.lab.root)]
         subprocess.run([*mend, "none"], check=True, capture_output=True)
-    matrix.found[row.name] = ran
 
     if row.noticed_by:
         assert (ran.code, ran.outcome) == (1, "failed"), ran.stderr
@@ -165,6 +166,7 @@ def test_the_drill_names_the_damage(row: Row, project: LabProject, matrix: Matri
         assert (ran.code, ran.outcome) == (0, "passed"), ran.stderr
         assert red(ran) == []
     assert project.verify(ran.bundle) == 0
+    matrix.found[row.name] = ran
 
 
 def as_page(seen: Matrix, record: dict[str, str]) -> str:
