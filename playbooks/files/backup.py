@@ -30,6 +30,12 @@ def back_up(wanted: dict[str, Any], checks: Checks) -> dict[str, Any]:
         command = [str(tools / "pg_basebackup"), "-d", database["backup-dsn"], "-D", str(base)]
         command += ["--format=plain", "--wal-method=stream", "--checkpoint=fast"]
         command += ["--manifest-checksums=SHA256", "--no-sync", "--no-password"]
+        parent = newest(archive) if wanted.get("incremental") else None
+        if parent:
+            archive.do(
+                "copy", f"@base/{parent}/backup_manifest", str(scratch), what="manifest to build on"
+            )
+            command += [f"--incremental={scratch / 'backup_manifest'}"]
         run(command, "pg_basebackup")
         verified = subprocess.run(
             [str(tools / "pg_verifybackup"), "--quiet", str(base)],
@@ -59,6 +65,7 @@ def back_up(wanted: dict[str, Any], checks: Checks) -> dict[str, Any]:
             "timeline": wal["Timeline"],
             "start_lsn": wal["Start-LSN"],
             "end_lsn": wal["End-LSN"],
+            "builds-upon": parent,
             "tool": run([str(tools / "pg_basebackup"), "--version"], "pg_basebackup").strip(),
         }
         (scratch / "backup.json").write_text(json.dumps(facts, indent=1), "utf-8")
@@ -73,6 +80,18 @@ def back_up(wanted: dict[str, Any], checks: Checks) -> dict[str, Any]:
         return facts
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def newest(archive: Archive) -> str:
+    """Name of the newest complete backup, which an incremental one builds upon."""
+    names = archive.do("lsf", "--dirs-only", "@base", what="listing the base backups").split()
+    for name in sorted((name.rstrip("/") for name in names), reverse=True):
+        try:
+            archive.read_json(f"base/{name}/backup.json", "backup.json")
+        except Stop:
+            continue  # never completed
+        return name
+    raise Stop("there is no backup that an incremental one could build upon")
 
 
 def pack(base: Path, pieces: Path) -> None:

@@ -1,4 +1,4 @@
-"""Entry of the lab's own processes: ``python -m proving_ground ctl|supervise|ledger|marks``."""
+"""Entry of the lab's own processes: ``python -m proving_ground PART``."""
 
 from __future__ import annotations
 
@@ -24,7 +24,11 @@ def main(argv: list[str]) -> int:
         from proving_ground import marks
 
         return marks.main(rest)
-    print("usage: python -m proving_ground ctl|supervise|ledger|marks ...", file=sys.stderr)
+    if part == "damage":
+        from proving_ground import damage
+
+        return damage.main(rest)
+    print("usage: python -m proving_ground ctl|supervise|ledger|marks|damage ...", file=sys.stderr)
     return 2
 
 

@@ -158,6 +158,7 @@ class Lab:
                 link, behind = ports["ledger-link"], ports["ledger-db"]
                 components["ledger-link"] = self._link(link, behind, ports["link-api"])
                 dsn = dsn.replace(f"port={behind} ", f"port={link} ")
+            components["wal-receiver"] = self._receiver(ports["ledger-db"], user)
         report("ledger-api: starting")
         url = f"http://127.0.0.1:{ports['ledger-api']}"
         service = ServerSpec(
@@ -230,6 +231,8 @@ class Lab:
             **self._common("ledger-db"),
             "faults": ["lose-data-directory", "corrupt-file", "kill", "pause"],
         }
+        if user:
+            component["run-as"] = "nobody"  # Postgres refuses root, also for a restore on trial
         # A lost data directory takes no leave: nothing is flushed or shipped on the way out.
         component["control"]["stop"].append("mode=immediate")
         record = {
@@ -304,6 +307,36 @@ class Lab:
             "upstream": to,
             **self._common("ledger-link"),
             "faults": ["latency", "stall", "black-hole", "throttle", "reset", "kill", "pause"],
+        }
+
+    def _receiver(self, port: int, user: tuple[int, int] | None) -> dict[str, Any]:
+        """A second, synchronous copy of the WAL; a drill that wants one starts it."""
+        directory = self.folder.root / "wal-received"
+        directory.mkdir(mode=0o700)
+        if user:
+            os.chown(directory, *user)
+        lines = (self.folder.secrets / "pgpass").read_text("utf-8").splitlines(keepends=True)
+        mine = "".join(line for line in lines if ":backup:" in line)
+        passfile = self.folder.secret("pgpass-wal-receiver", mine, user)
+        dsn = f"host=127.0.0.1 port={port} user=backup passfile={passfile}"
+        dsn += " application_name=wal-receiver connect_timeout=2"
+        server = json.loads((self.folder.servers / "ledger-db.json").read_text("utf-8"))
+        ServerSpec(
+            name="wal-receiver",
+            argv=(
+                str(Path(server["argv"][0]).with_name("pg_receivewal")),
+                *("-d", dsn, "-D", str(directory), "--slot=wal_receiver"),
+                *("--synchronous", "--no-password"),
+            ),
+            ready={"kind": "path", "path": str(directory)},
+            user=user,
+        ).write(self.folder.servers)
+        return {
+            "kind": "process",
+            **self._common("wal-receiver"),
+            "directory": str(directory),
+            "slot": "wal_receiver",
+            "faults": [],
         }
 
     def _port_of_database(self) -> int:

@@ -46,6 +46,7 @@ def provision(admin: str, passwords: Mapping[str, str], scale: int) -> None:
         conn.execute("REVOKE ALL ON SCHEMA public FROM PUBLIC")
         conn.execute("GRANT USAGE ON SCHEMA public TO PUBLIC")
         conn.execute("GRANT ALL ON SCHEMA public TO ledger_owner")
+        conn.execute("CREATE EXTENSION amcheck")  # for pg_amcheck after each restore
         conn.execute("SET ROLE ledger_owner")
         _tables(conn, scale)
         conn.execute("RESET ROLE")

@@ -21,6 +21,7 @@ STEPS: Final[Mapping[str, str]] = {
     "playbook": "fireproof.steps.playbook:Playbook",
     "process": "fireproof.steps.process:Process",
     "pytest": "fireproof.steps.pytest_folder:PytestFolder",
+    "refused": "fireproof.steps.refused:Refused",
     "same-digest": "fireproof.steps.same_digest:SameDigest",
     "sql": "fireproof.steps.sql:Sql",
     "wait-for": "fireproof.steps.wait_for:WaitFor",

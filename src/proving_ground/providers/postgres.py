@@ -142,6 +142,8 @@ def make_cluster(
         raise EnvironmentRefusal("initdb failed: " + " / ".join(words))
     with (data / "postgresql.conf").open("a", encoding="utf-8") as settings:
         settings.write(_SETTINGS)
+        if major(binaries) >= 17:
+            settings.write("summarize_wal = on            # what an incremental backup reads\n")
 
 
 def set_archive_command(data: Path, command: Path) -> None:

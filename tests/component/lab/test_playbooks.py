@@ -93,6 +93,8 @@ def test_a_lost_database_comes_back_up_to_the_target(lab: Lab, tmp_path: Path) -
         assert restored.ok, restored.detail
         assert restored.saved is not None
         assert restored.saved in check(restored, "target-reached").observed
+        five = ("backup-intact", "pg_verifybackup", "pg_checksums", "pg_amcheck", "promoted")
+        assert all(check(restored, name).ok for name in five)
         assert content(components, mark) == before
         assert write(components, 1) > mark
         now = lab.environment()["components"]["ledger-db"]["data-directory"]
@@ -146,3 +148,69 @@ def test_a_restore_beside_a_living_source_is_refused(lab: Lab, tmp_path: Path) -
 
     assert result.ok is False
     assert "a server answers" in check(result, "source-unreachable").observed
+
+
+def test_damaged_backups_are_refused_in_a_scratch_place(lab: Lab, tmp_path: Path) -> None:
+    """The controls of every drill; an undamaged one passes there, so it is the damage they see."""
+    components = lab.environment()["components"]
+    assert play(lab, tmp_path, "backup.yml").ok
+    wait_confirmed(components, write(components, 1))
+    before = sorted(lab.folder.database.iterdir())
+    good = play(lab, tmp_path, "attempt-restore.yml", damage="none")
+    tampered = play(lab, tmp_path, "attempt-restore.yml", damage="tampered-base")
+    holed = play(lab, tmp_path, "attempt-restore.yml", damage="missing-wal")
+
+    assert good.ok, good.detail
+    assert [each.name for each in good.checks if each.ok] == [
+        "backup-intact",
+        "pg_verifybackup",
+        "target-reached",
+        "pg_checksums",
+    ]
+    assert [each.name for each in tampered.checks if not each.ok] == ["backup-intact"]
+    assert [each.name for each in holed.checks if not each.ok] == ["target-reached"]
+    assert "recovery ended before" in check(holed, "target-reached").observed
+    assert sorted(lab.folder.database.iterdir()) == before
+    assert write(components, 1) > 0  # the serving database never noticed
+
+
+def test_an_incremental_backup_restores_with_what_it_builds_upon(lab: Lab, tmp_path: Path) -> None:
+    """Two small backups that do not fit together would be found out on the worst day."""
+    lab.up(report=lambda _: None)
+    components = lab.environment()["components"]
+    full = play(lab, tmp_path, "backup.yml")
+    write(components, 20)
+    second = play(lab, tmp_path, "backup.yml", incremental="yes")
+    mark = write(components, 20)
+    before = content(components, mark)
+    wait_confirmed(components, mark)
+    lose(components)
+    restored = play(lab, tmp_path, "restore.yml")
+
+    assert full.ok, full.detail
+    assert second.ok, second.detail
+    assert restored.ok, restored.detail
+    assert check(restored, "pg_verifybackup:parts").ok
+    assert check(restored, "pg_verifybackup").ok
+    assert content(components, mark) == before
+    sizes = [size_of(lab, str(each.saved)) for each in (full, second)]
+    assert sizes[1] < sizes[0] / 2
+
+
+def size_of(lab: Lab, backup: str) -> int:
+    """Bytes of a backup in the archive."""
+    archive = lab.environment()["components"]["archive"]
+    folder = lab.root / "archive/data" / archive["bucket"] / archive["prefix"] / "base" / backup
+    return sum(path.stat().st_size for path in folder.iterdir())
+
+
+def test_a_receiver_that_never_received_is_no_target(lab: Lab, tmp_path: Path) -> None:
+    """Restoring to "nothing was received" would look like a restore of an empty afternoon."""
+    components = lab.environment()["components"]
+    lost = lose(components)
+    result = play(lab, tmp_path, "restore.yml", wal="synchronous")
+    lost.rename(components["ledger-db"]["data-directory"])
+    subprocess.run(components["ledger-db"]["control"]["start"], check=True)
+
+    assert result.ok is False
+    assert "holds no WAL" in result.detail

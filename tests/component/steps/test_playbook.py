@@ -173,3 +173,27 @@ def test_modules_run_when_the_interpreter_has_a_space_in_its_path(tmp_path: Path
     )
 
     assert ran.stdout == "True play.yml: done\n", ran.stderr
+
+
+def test_a_refusal_is_a_success_and_its_red_check_is_told_in_words(tmp_path: Path) -> None:
+    """The red check of a control must not turn the drill red: it is what was wanted."""
+    found = [{"name": "intact", "ok": False, "expected": "e", "observed": "one bit differs"}]
+    back = json.dumps(found)
+    write(
+        tmp_path,
+        f"    - copy: {{content: '{back}', dest: '{{{{ fireproof_outputs }}}}/checks.json'}}\n"
+        "    - fail: {msg: intact}\n",
+    )
+    step = {"refused": "play.yml", "because": "intact", "title": "bad-tape"}
+
+    refused = run_step(step, step_context(tmp_path))
+    blind = tmp_path / "blind"
+    blind.mkdir()
+    write(blind, "    - command: 'true'\n")
+    accepted = run_step(step, step_context(blind))
+
+    assert refused.ok is True
+    assert [(c.name, c.ok, c.observed) for c in refused.checks] == [
+        ("refused:bad-tape", True, "refused: intact: one bit differs")
+    ]
+    assert [(c.name, c.ok) for c in accepted.checks] == [("refused:bad-tape", False)]
