@@ -11,7 +11,8 @@ _left_out = pytest.StashKey[dict[str, int]]()
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     asked = str(config.getoption("markexpr"))
     left_out: dict[str, int] = {}
-    kept, gone = [], []
+    kept: list[pytest.Item] = []
+    gone: list[pytest.Item] = []
     for item in items:
         own = [name for name in OWN_TARGET if item.get_closest_marker(name) and name not in asked]
         for name in own:

@@ -79,7 +79,7 @@ def test_a_component_takes_its_value_from_there(manager: Any, tmp_path: Path) ->
 def test_without_credentials_the_refusal_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """botocore's own error is a traceback of forty lines."""
+    """Its own error is a traceback of forty lines."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
