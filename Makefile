@@ -8,10 +8,12 @@ STAMP := $(VENV)/.built
 # Rows of pgbench-like filler per unit; 1 is about 40 MB of database.
 SCALE ?= 1
 T ?= tests
+# `make test` leaves the full suites to their own targets; a path given by T= is run whole.
+CHOICE := $(if $(filter tests,$(T)),-m "not full",)
 DRILLS := $(sort $(basename $(notdir $(wildcard drills/*.yaml))))
 export SCALE
 
-.PHONY: help gameday test test-component test-editor check fix bench verify system-deps clean lock $(addprefix drill-,$(DRILLS))
+.PHONY: help gameday test test-component test-crash test-editor check fix bench verify system-deps clean lock $(addprefix drill-,$(DRILLS))
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-22s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,11 +36,14 @@ gameday: $(STAMP) ## the sample game day on the built-in systems: break, restore
 $(addprefix drill-,$(DRILLS)): drill-%: $(STAMP)
 	@$(BIN)/fireproof run drills/$*.yaml --with-lab
 
-test: $(STAMP) ## the tests (T=path narrows)
-	@$(BIN)/python -m pytest $(T) -q
+test: $(STAMP) ## the tests (T=path narrows); leaves out: test-component, test-crash in full
+	@$(BIN)/python -m pytest $(T) -q $(CHOICE)
 
-test-component: $(STAMP) ## only the tests that start real servers
-	@$(BIN)/python -m pytest $(T) -q -m component
+test-component: $(STAMP) ## every test that starts real servers; the lab and damaged restores in full
+	@$(BIN)/python -m pytest $(T) -q -m "component and not crash"
+
+test-crash: $(STAMP) ## kill at every record, by every signal (about half an hour)
+	@FIREPROOF_CRASH=all $(BIN)/python -m pytest tests/crash -q
 
 test-editor: $(STAMP) ## the JSON Schema, asked by yaml-language-server (npm)
 	@$(BIN)/python -m pytest tests/component/drills/test_editor.py -q -m editor

@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import IO
 
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
-_KEPT = ("PATH", "LANG", "LC_ALL", "TZ", "TMPDIR", "SCALE", "POSTGRES")
+RUN_MARK = "FIREPROOF_RUN"  # every process that a run starts carries it, and its children do too
+_KEPT = (RUN_MARK, "PATH", "LANG", "LC_ALL", "TZ", "TMPDIR", "SCALE", "POSTGRES")
 TICK_S = 0.25  # how often a waiting caller gets to beat
 
 
@@ -89,6 +90,18 @@ def descendants(root: int) -> list[int]:
         below = children.get(todo.pop(0), [])
         found += below
         todo += below
+    return found
+
+
+def marked(run: str) -> list[int]:
+    """Pids of the processes that a run started, whoever their parent is now; never ourselves."""
+    mark = f"{RUN_MARK}={run}".encode()
+    found = []
+    for entry in os.listdir("/proc"):
+        if entry.isdigit() and int(entry) != os.getpid():
+            with contextlib.suppress(OSError):
+                if mark in Path(f"/proc/{entry}/environ").read_bytes().split(b"\0"):
+                    found.append(int(entry))
     return found
 
 
@@ -171,21 +184,28 @@ def run_to_end(
     )
     try:
         timed_out = not wait_pid(child.pid, deadline_ns=deadline_ns, beat=beat)
+        if timed_out:
+            kill_tree(child.pid)
+        returncode = child.wait()
     except BaseException:  # an interrupt: the step ends here, and so does all it started
         kill_tree(child.pid)
         child.wait()
+        _end_orphans(ours)
         raise
     if timed_out:
-        kill_tree(child.pid)
-    returncode = child.wait()
-    if timed_out:
         returncode = -signal.SIGKILL  # kill_tree reaped it, so Popen could not see the status
-    # What it left in the background must not outlive the step. Orphans come to us because the
-    # runner is a subreaper; elsewhere this finds nothing. Nobody else may start children of this
-    # process meanwhile: the engine starts probes and steps from one thread.
+    _end_orphans(ours)
+    return Ended(returncode, timed_out, before, time.monotonic_ns())
+
+
+def _end_orphans(ours: set[int]) -> None:
+    """What a step left in the background must not outlive it.
+
+    Orphans come to us because the runner is a subreaper; elsewhere this finds nothing. Nobody else
+    may start children of this process meanwhile: the engine starts probes and steps in one thread.
+    """
     for orphan in set(_children(os.getpid())) - ours:
         kill_tree(orphan)
-    return Ended(returncode, timed_out, before, time.monotonic_ns())
 
 
 def wait_pid(pid: int, *, deadline_ns: int, beat: Callable[[], None] = lambda: None) -> bool:

@@ -18,6 +18,8 @@ from typing import Any
 
 import yaml
 
+from fireproof.processes import identify, is_alive
+
 SERVICE = Path(__file__).with_name("tiny_service.py")
 
 
@@ -126,14 +128,18 @@ class Scenario:
         environment_file.write_text(yaml.safe_dump(self.environment(), sort_keys=False))
         return ["run", str(drill_file), "-e", str(environment_file)]
 
-    def start(self, drill: dict[str, Any] | None = None) -> subprocess.Popen[str]:
-        return self.call(self.write(drill))
+    def start(
+        self, drill: dict[str, Any] | None = None, environ: dict[str, str] | None = None
+    ) -> subprocess.Popen[str]:
+        return self.call(self.write(drill), environ)
 
-    def call(self, words: list[str]) -> subprocess.Popen[str]:
+    def call(
+        self, words: list[str], environ: dict[str, str] | None = None
+    ) -> subprocess.Popen[str]:
         return subprocess.Popen(
             [sys.executable, "-m", "fireproof", *words],
             cwd=self.project,
-            env=self.environ,
+            env=self.environ | (environ or {}),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -145,6 +151,14 @@ class Scenario:
     def wait(self, child: subprocess.Popen[str], timeout_s: float = 60) -> Ran:
         stdout, stderr = child.communicate(timeout=timeout_s)
         return Ran(child.returncode, stdout, stderr, self.last_result())
+
+    def let_the_runner_end(self, timeout_s: float = 30) -> None:
+        """Wait for a runner that outlived its guardian: it ends its run by itself."""
+        record = self._record("open")
+        if record is not None:
+            pid = record["data"]["pid"]
+            who = identify(pid)
+            self.wait_until(lambda: who is None or not is_alive(who), timeout_s)
 
     def last_result(self) -> dict[str, Any] | None:
         found = sorted(self.evidence.glob("runs/*/result.json"))

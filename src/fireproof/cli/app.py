@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import importlib
-import sys
 
 import click
 
 from fireproof import __version__
 from fireproof.errors import DrillFileError, EvidenceError, FireproofError, UsageError
+from fireproof.guard.guardian import say
 from fireproof.model.verdict import ExitCode
 
 COMMANDS = {
@@ -62,22 +62,22 @@ def app() -> int:
         error.show()
         return ExitCode.USAGE
     except click.Abort:
-        print("fireproof: stopped", file=sys.stderr)
+        say("fireproof: stopped")
         return 130
     except DrillFileError as error:
         from fireproof.cli.terminal import show_carets
         from fireproof.drillfile import render
 
-        print(render(error.problems, carets=show_carets()), file=sys.stderr)
+        say(render(error.problems, carets=show_carets()))
         return ExitCode.USAGE
     except UsageError as error:
-        print(f"fireproof: {error}", file=sys.stderr)
+        say(f"fireproof: {error}")
         return ExitCode.USAGE
     except EvidenceError as error:
-        print(f"fireproof: {error}", file=sys.stderr)
+        say(f"fireproof: {error}")
         return ExitCode.EVIDENCE
     except FireproofError as error:
-        print(f"fireproof: {error}", file=sys.stderr)
+        say(f"fireproof: {error}")
         return ExitCode.STOPPED_BEFORE_FAULT
     except BrokenPipeError:
         return 128 + 13

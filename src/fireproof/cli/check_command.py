@@ -20,6 +20,16 @@ def drill_files(paths: tuple[Path, ...]) -> list[Path]:
     return found
 
 
+def missing_drills(gameday: Path, names: tuple[str, ...]) -> list[Problem]:
+    """Drills that a game day names and that are not beside it."""
+    drills = gameday.parent.parent
+    return [
+        Problem(str(gameday), 1, 1, f"drills.{index}", f"there is no {drills / name}.yaml")
+        for index, name in enumerate(names)
+        if not (drills / f"{name}.yaml").is_file()
+    ]
+
+
 @click.command()
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
 @click.option("-e", "--environment", help="look as well whether the drills fit there")
@@ -62,7 +72,8 @@ def command(
 
     drills = [collect(lambda path: read_drill(path, words), file) for file in files]
     for file in gamedays:
-        collect(load_gameday, file)
+        if (gameday := collect(load_gameday, file)) is not None:
+            problems += missing_drills(file, gameday.drills)
     for file in places:
         collect(load_environment, file)
     if environment is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Mapping
 from importlib.metadata import entry_points
@@ -12,13 +13,14 @@ from fireproof.cli.recompute import judge_bag
 from fireproof.drillfile import Vocabulary, check_environment, load_environment, read_drill
 from fireproof.engine.planning import freeze
 from fireproof.engine.services import SealedBundle, Services
-from fireproof.errors import EnvironmentRefusal, MalformedError, UsageError
+from fireproof.errors import EnvironmentRefusal, UsageError
 from fireproof.evidence import EvidenceRoot, canonical_bytes, seal_bundle, sign_plan
 from fireproof.faults import load_faults
 from fireproof.guard.folder import RunFolder
 from fireproof.model.environment import Environment
 from fireproof.model.plan import Plan
 from fireproof.model.ports import Observer, Signer
+from fireproof.model.record import Record
 from fireproof.probes import read_present, start_probe
 from fireproof.secrets import Keeper
 from fireproof.steps import load_steps
@@ -96,22 +98,18 @@ def make_plan(drill_file: Path, environment_name: str, run: str) -> Plan:
     )
 
 
-def planned_environment(folder: RunFolder) -> Environment:
-    """The environment that a run was planned for, from its own plan.
-
-    Raises:
-        MalformedError: when there is no plan, so that nothing of the run can be known.
-    """
+def planned_environment(folder: RunFolder) -> Environment | None:
+    """The environment that a run was planned for; None without a plan, and so without secrets."""
     bundles = sorted((folder.evidence / "bundles").glob(f"*/*/{folder.run}"))
     path = (bundles[0] if bundles else folder.bag) / "plan.json"
     try:
         return Plan.model_validate_json(path.read_bytes()).environment
-    except (OSError, ValueError) as error:
-        raise MalformedError(f"{path}: not a plan: {error}") from error
+    except (OSError, ValueError):  # whoever recovers the run says what that means
+        return None
 
 
 def make_services(
-    evidence: Path, observe: Observer, signer: Signer, environment: Environment
+    evidence: Path, observe: Observer, signer: Signer, environment: Environment | None
 ) -> Services:
     """The engine's neighbours, introduced; the environment says which secrets they guard."""
     root = EvidenceRoot(evidence)
@@ -140,6 +138,16 @@ def make_services(
         judge_bag=judge_bag,
         sign_plan=sign,
         seal=seal,
-        observe=observe,
+        observe=_quietly(observe),
         secrets=keeper,
     )
+
+
+def _quietly(observe: Observer) -> Observer:
+    """A lost terminal or a full log is no reason to leave a fault standing."""
+
+    def told(record: Record) -> None:
+        with contextlib.suppress(Exception):
+            observe(record)
+
+    return told

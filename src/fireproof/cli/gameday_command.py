@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
@@ -29,8 +28,9 @@ def command(
     typed: str,
 ) -> int:
     """Run the drills that FILE names, in its order; the exit code is the heaviest of theirs."""
-    from fireproof.cli.with_lab import check_all, run_in_order, run_with_lab, say
+    from fireproof.cli.with_lab import Stops, check_all, run_in_order, run_with_lab
     from fireproof.drillfile import load_gameday
+    from fireproof.guard.guardian import say
 
     gameday = load_gameday(file)
     drills = file.parent.parent
@@ -50,7 +50,8 @@ def command(
     if environment == "lab":
         code = run_with_lab(settings)
     else:
-        code = check_all(settings) or run_in_order(settings)
+        with Stops() as stops:
+            code = check_all(settings) or run_in_order(settings, stops)
     if (output or "plain") == "plain":
-        print(f"game day {gameday.gameday}: exit code {code}", file=sys.stderr)
+        say(f"game day {gameday.gameday}: exit code {code}")
     return code

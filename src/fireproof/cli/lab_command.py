@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import json
-import sys
 
 import click
 
-
-def say(text: str) -> None:
-    """Progress for people goes beside the result."""
-    print(text, file=sys.stderr, flush=True)
+from fireproof.guard.guardian import say
 
 
 @click.group()

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from fireproof.cli.settings import default_evidence
+from fireproof.errors import EvidenceError, FireproofError, UsageError
+from fireproof.guard.guardian import STOPS, say
+from fireproof.model.verdict import ExitCode, heaviest_exit
+
+if TYPE_CHECKING:
+    from fireproof.guard.folder import RunFolder
+    from fireproof.model.ports import Signer
 
 
 @click.command()
@@ -16,35 +25,79 @@ from fireproof.cli.settings import default_evidence
 @click.option("--why", default="recovered by hand", hidden=True)
 @click.option("--by", default="operator", hidden=True)
 @click.option("--json", "output", flag_value="json", help="records and result as JSON lines")
+@click.option("--quiet", "output", flag_value="quiet", help="only the bundle's path")
 def command(run: Path | None, evidence: Path | None, why: str, by: str, output: str | None) -> int:
-    """Undo every fault of an unfinished RUN (folder or id; default: all of them) and seal it."""
-    from fireproof.cli.compose import make_services, planned_environment
-    from fireproof.cli.render import make_renderer
-    from fireproof.engine.recover import recover
-    from fireproof.errors import UsageError
-    from fireproof.evidence import EvidenceRoot, open_signer
-    from fireproof.guard.folder import RunFolder
-    from fireproof.guard.sweeper import unfinished
-    from fireproof.model.verdict import heaviest_exit
+    """Undo every fault of an unfinished RUN (folder or id; default: all of them) and seal it.
 
+    A run whose undo had failed is undone again, and its components leave quarantine.
+    """
+    from fireproof.guard.folder import RunFolder
+
+    for signum in STOPS:  # the way down is bounded, and not stopped halfway
+        signal.signal(signum, signal.SIG_IGN)
     base = (evidence or default_evidence()).absolute()
     if run is None:
-        folders = unfinished(base)
+        folders = _open_runs(base)
     else:
-        root = run if run.is_dir() else base / "runs" / str(run)
-        if not root.is_dir():
-            raise UsageError(f"no run {str(run)!r} below {base / 'runs'}")
-        folders = [RunFolder(root.absolute())]
+        root = (run if run.is_dir() else base / "runs" / str(run)).absolute()
+        folder = RunFolder(root)
+        if root.parent.name != "runs" or not (folder.bag.is_dir() or folder.result.exists()):
+            raise UsageError(f"{str(run)!r} is not a run below {base / 'runs'}")
+        folders = [folder]
     if not folders:
         print("nothing to recover", file=sys.stderr)
         return 0
-    codes = []
-    for folder in folders:
-        renderer = make_renderer(output or "plain")
-        signer = open_signer(EvidenceRoot(folder.evidence))
+    return heaviest_exit([_recover(folder, why, by, output or "plain") for folder in folders])
+
+
+def _open_runs(base: Path) -> list[RunFolder]:
+    """Unfinished runs, and finished ones that keep others off their components."""
+    from fireproof.engine.recover import is_quarantined
+    from fireproof.guard.folder import RunFolder
+    from fireproof.guard.sweeper import unfinished
+
+    roots = sorted((base / "runs").glob("*/result.json"))
+    dirty = [RunFolder(path.parent) for path in roots if is_quarantined(RunFolder(path.parent))]
+    return unfinished(base) + dirty
+
+
+def _recover(folder: RunFolder, why: str, by: str, output: str) -> int:
+    """Exit code of one; whatever goes wrong here, the fault may still stand."""
+    from fireproof.cli.compose import make_services, planned_environment
+    from fireproof.cli.render import make_renderer
+    from fireproof.engine.recover import Alive, NotBegun, recover
+    from fireproof.evidence import EvidenceRoot, open_signer
+
+    renderer = make_renderer(output)
+    try:
+        signer: Signer = open_signer(EvidenceRoot(folder.evidence))
+    except EvidenceError as error:  # undo first; then say that it cannot be sealed
+        signer = NoSigner(error)
+    try:
         environment = planned_environment(folder)
         services = make_services(folder.evidence, renderer.on_record, signer, environment)
         result = recover(folder, services, why=why, by=by)
-        renderer.finish(result)
-        codes.append(int(result["exit_code"]))
-    return heaviest_exit(codes)
+    except (NotBegun, Alive) as error:
+        print(f"fireproof: {error}", file=sys.stderr)
+        return ExitCode.STOPPED_BEFORE_FAULT
+    except (FireproofError, OSError, ValueError) as error:
+        say(f"fireproof: {folder.root}: {error}")
+        return ExitCode.EVIDENCE if folder.is_down else ExitCode.DIRTY
+    renderer.finish(result)
+    return int(result["exit_code"])
+
+
+class NoSigner:
+    """Stands in for a key that cannot be used, so that the undo is not held up by it."""
+
+    key_id = ""
+
+    def __init__(self, error: EvidenceError) -> None:
+        self._error = error
+
+    def sign(self, payload_type: str, payload: bytes) -> bytes:
+        """Raises why there is no signature."""
+        raise self._error
+
+    def close(self) -> None:
+        """Nothing to end."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -50,6 +51,13 @@ def colourful(stream: TextIO) -> bool:
     return stream.isatty() and os.environ.get("TERM") != "dumb" and not asked_not
 
 
+def write_line(stream: TextIO, line: str) -> None:
+    """Write and flush; a reader that is gone, or a full disk, changes nothing in the run."""
+    with contextlib.suppress(OSError, ValueError):
+        stream.write(line + "\n")
+        stream.flush()
+
+
 def shorten(text: str, width: int = 240) -> str:
     """One line, not endless."""
     line = " ".join(text.split())
@@ -65,9 +73,9 @@ class Quiet:
 
     def finish(self, result: dict[str, Any]) -> None:
         if result["bundle"]:
-            print(_nearby(result["bundle"]))
+            write_line(sys.stdout, _nearby(result["bundle"]))
         else:
-            print(f"fireproof: not sealed: {result.get('unsealed')}", file=sys.stderr)
+            write_line(sys.stderr, f"fireproof: not sealed: {result.get('unsealed')}")
 
 
 class JsonLines:
@@ -87,8 +95,7 @@ class JsonLines:
         self._put({"event": "result"} | result)
 
     def _put(self, body: dict[str, Any]) -> None:
-        self._stream.write(json.dumps(body, sort_keys=True) + "\n")
-        self._stream.flush()
+        write_line(self._stream, json.dumps(body, sort_keys=True))
 
 
 class Plain:
@@ -174,7 +181,7 @@ class Plain:
             self._put(f"  bundle    {_nearby(result['bundle'])}")
             self._put(f"  identity  sha256:{result['identity']}")
             self._put(f"  check it  fireproof verify {_nearby(result['bundle'])}")
-            print(_nearby(result["bundle"]))
+            write_line(sys.stdout, _nearby(result["bundle"]))
         else:
             self._put(f"  NOT SEALED: {result.get('unsealed')}")
             self._put(f"  the records are in {result['folder']}; once the cause is gone:")
@@ -189,8 +196,7 @@ class Plain:
         return f"\x1b[{codes}m{text}\x1b[0m" if self._colour else text
 
     def _put(self, line: str) -> None:
-        self._stream.write(line + "\n")
-        self._stream.flush()
+        write_line(self._stream, line)
 
 
 def objective_lines(judgement: dict[str, Any]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import signal
 import sys
 
 from fireproof.cli.settings import RunSettings, parse_run
@@ -11,34 +12,51 @@ from fireproof.cli.settings import RunSettings, parse_run
 def main(argv: list[str]) -> int | None:
     """Exit code of the run; None when the call needs click to answer (help, usage errors)."""
     settings = parse_run(argv)
-    if settings is None:
-        return None
-    if settings.with_lab:
-        from fireproof.cli.with_lab import run_with_lab
+    return None if settings is None else run(settings)
 
-        return run_with_lab([settings])
-    return guarded(settings)
+
+def run(settings: RunSettings) -> int:
+    """Exit code of one run, in a lab of its own if so asked."""
+    if not settings.with_lab:
+        return guarded(settings)
+    from fireproof.cli.with_lab import run_with_lab
+
+    return run_with_lab([settings])
 
 
 def guarded(settings: RunSettings) -> int:
     """Fork the signer and the runner, and answer for their end."""
     gc.disable()  # importing makes no garbage worth a collection
+    from fireproof.errors import EnvironmentRefusal
     from fireproof.evidence.layout import EvidenceRoot
     from fireproof.evidence.signer import start_signer
     from fireproof.guard.folder import RunFolder, new_run_id
-    from fireproof.guard.guardian import supervise, sweep
+    from fireproof.guard.guardian import STOPS, say, supervise, sweep
+    from fireproof.guard.heartbeat import Heart
 
     evidence = settings.evidence.absolute()
-    sweep(evidence)
+    try:
+        standing = sweep(evidence)
+    except EnvironmentRefusal as error:
+        say(f"fireproof: {error}\nnothing was run.")
+        return 3
+    for left in standing:
+        say(f"fireproof: a fault of an earlier run may still stand: fireproof recover {left.root}")
+    if standing:
+        say("nothing was run.")
+        return 3
     folder = RunFolder(evidence / "runs" / new_run_id())
 
-    def runner() -> int:
+    def runner(heart: Heart) -> int:
         from fireproof.cli.runner import run
 
-        return run(settings, folder, signer)
+        return run(settings, folder, signer, heart)
 
     sys.stdout.flush()
+    # Runner and guardian let signals in again once each can take them.
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
     signer = start_signer(EvidenceRoot(evidence))  # imports its crypto on the other core
-    code = supervise(folder, runner, between=signer.release)
+    options = [] if settings.output == "plain" else [f"--{settings.output}"]
+    code = supervise(folder, runner, between=signer.release, options=options)
     signer.close()
     return code

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from fireproof.cli.run import main
+from fireproof.cli.run import run
 from fireproof.cli.settings import RunSettings, default_evidence
 
 
@@ -45,14 +45,14 @@ def command(
                 3 stopped before harm   4 undo failed   5 not sealed
                 6 inconclusive          7 aborted, undone   128+n signal n, undone
     """  # noqa: D301
-    settings = RunSettings(
-        drill,
-        environment,
-        evidence or default_evidence(),
-        output or "plain",
-        with_lab,
-        confirm,
-        typed,
+    return run(
+        RunSettings(
+            drill,
+            environment,
+            evidence or default_evidence(),
+            output or "plain",
+            with_lab,
+            confirm,
+            typed,
+        )
     )
-    argv = settings.to_argv()[1:] + (["--with-lab"] if with_lab else [])
-    return main(argv) or 0

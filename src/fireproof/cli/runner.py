@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import sys
 import traceback
 from datetime import UTC, datetime
 from typing import Any
@@ -11,23 +10,21 @@ from typing import Any
 from fireproof.cli.compose import make_plan, make_services
 from fireproof.cli.render import Renderer, make_renderer
 from fireproof.cli.settings import RunSettings
-from fireproof.cli.terminal import ask_at_terminal, show_carets
+from fireproof.cli.terminal import WAIT_S, ask_at_terminal, show_carets
 from fireproof.drillfile import render
 from fireproof.engine.permission import refusals, typed_wrong
 from fireproof.engine.start import start
-from fireproof.errors import (
-    DrillFileError,
-    EnvironmentRefusal,
-    EvidenceError,
-    FireproofError,
-    UsageError,
-)
+from fireproof.errors import DrillFileError, EnvironmentRefusal, FireproofError, UsageError
 from fireproof.evidence import ChildSigner, EvidenceRoot
 from fireproof.guard.folder import RunFolder
+from fireproof.guard.guardian import say
+from fireproof.guard.heartbeat import Heart
 from fireproof.guard.interrupt import Interrupted, Interrupts
 from fireproof.model.plan import Plan
 from fireproof.model.ports import Secrets
 from fireproof.model.verdict import ExitCode
+
+READ_S = 60.0  # secrets that are kept far away
 
 
 class Known:
@@ -39,28 +36,28 @@ class Known:
         return str(self.secrets.redact(text)) if self.secrets else text
 
 
-def run(settings: RunSettings, folder: RunFolder, signer: ChildSigner) -> int:
+def run(settings: RunSettings, folder: RunFolder, signer: ChildSigner, heart: Heart) -> int:
     """Exit code of one run, in the forked runner."""
     interrupts = Interrupts()
     interrupts.install()
     renderer = make_renderer(settings.output)
     known = Known()
     try:
-        result = _run(settings, folder, signer, interrupts, renderer, known)
+        result = _run(settings, folder, signer, heart, interrupts, renderer, known)
     except DrillFileError as error:
-        print(render(error.problems, carets=show_carets()), file=sys.stderr)
+        say(render(error.problems, carets=show_carets()))
         return ExitCode.USAGE
     except UsageError as error:
-        print(f"fireproof: {error}", file=sys.stderr)
+        say(f"fireproof: {error}")
         return ExitCode.USAGE
     except Interrupted as stop:
-        print(f"fireproof: {stop.why}; nothing was run", file=sys.stderr)
+        say(f"fireproof: {stop.why}; nothing was run")
         return 128 + stop.signum if stop.signum else ExitCode.STOPPED_BEFORE_FAULT
-    except (FireproofError, EvidenceError) as error:
-        print(f"fireproof: {known.redact(str(error))}\nnothing was run.", file=sys.stderr)
+    except FireproofError as error:  # after the start every end has a result
+        say(f"fireproof: {known.redact(str(error))}\nnothing was run.")
         return ExitCode.STOPPED_BEFORE_FAULT
     except Exception:
-        print(known.redact(traceback.format_exc()), file=sys.stderr)
+        say(known.redact(traceback.format_exc()))
         return ExitCode.INTERNAL
     renderer.finish(result)
     return int(result["exit_code"])
@@ -83,23 +80,25 @@ def _run(
     settings: RunSettings,
     folder: RunFolder,
     signer: ChildSigner,
+    heart: Heart,
     interrupts: Interrupts,
     renderer: Renderer,
     known: Known,
 ) -> dict[str, Any]:
     with interrupts.armed():
         plan = make_plan(settings.drill, settings.environment, folder.run)
+        heart.allow(WAIT_S)  # a person is slower than the guardian is patient
         _permit(plan, settings)
+        heart.allow(READ_S)
     services = make_services(folder.evidence, renderer.on_record, signer, plan.environment)
     known.secrets = services.secrets
     gc.freeze()
     gc.enable()
     if signer.created:
         root = EvidenceRoot(folder.evidence)
-        print(
+        say(
             f"fireproof: made a signing key: {root.private_key} (keep it to yourself); "
-            f"auditors need {root.public_key}",
-            file=sys.stderr,
+            f"auditors need {root.public_key}"
         )
     renderer.begin(plan)
-    return start(plan, folder, services, interrupts)
+    return start(plan, folder, services, interrupts, heart)

@@ -6,8 +6,6 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-RENDERERS = ("plain", "json", "quiet")
-
 
 def default_evidence() -> Path:
     """``evidence/`` of the working folder, or what FIREPROOF_EVIDENCE names."""
@@ -28,7 +26,7 @@ class RunSettings:
 
     def to_argv(self) -> list[str]:
         """The same, for a child process; the lab is the caller's."""
-        argv = ["run", str(self.drill), "--environment", self.environment]
+        argv = ["run", str(self.drill.absolute()), "--environment", self.environment]
         argv += ["--evidence", str(self.evidence)]
         for name in self.confirm:
             argv += ["--confirm", name]

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from types import FrameType
+from typing import Any
 
 from fireproof.cli.compose import load_lab, vocabulary
 from fireproof.cli.settings import RunSettings
 from fireproof.cli.terminal import show_carets
 from fireproof.drillfile import load_drill, render
 from fireproof.errors import DrillFileError, FireproofError, Problem
+from fireproof.guard.guardian import STOPS, say
 from fireproof.model.verdict import ExitCode, heaviest_exit
-
-
-def say(text: str) -> None:
-    """A line for the person, beside the result."""
-    print(text, file=sys.stderr, flush=True)
 
 
 def check_all(settings: Sequence[RunSettings]) -> int:
@@ -46,46 +45,72 @@ def run_with_lab(settings: Sequence[RunSettings]) -> int:
         return code
     quiet = all(one.output != "plain" for one in settings)
     report = (lambda text: None) if quiet else (lambda text: say(f"lab: {text}"))
-    try:
-        lab = load_lab("lab")
-        ours = lab.status() is None
-        lab.up(scale=int(os.environ.get("SCALE") or 1), report=report)
-    except FireproofError as error:
-        say(f"fireproof: {error}\nnothing was run.")
-        return ExitCode.STOPPED_BEFORE_FAULT
-    except ValueError:
-        say(f"fireproof: SCALE: expected a whole number, got {os.environ.get('SCALE')!r}")
-        return ExitCode.USAGE
-    code = int(ExitCode.DIRTY)  # until the drills have said otherwise
-    try:
-        code = run_in_order(settings)
-    finally:
-        if ours and code != ExitCode.DIRTY:
-            left = lab.down(report=report)
-            for line in left:
-                say(f"fireproof: left behind by the lab: {line}")
-            code = heaviest_exit([code, ExitCode.DIRTY]) if left else code
-        elif ours:
-            say("lab: left up, because a fault may still stand; fireproof lab down removes it")
+    with Stops() as stops:
+        try:
+            scale = int(os.environ.get("SCALE") or 1)
+        except ValueError:
+            say(f"fireproof: SCALE: expected a whole number, got {os.environ.get('SCALE')!r}")
+            return ExitCode.USAGE
+        try:
+            lab = load_lab("lab")
+            ours = lab.status() is None
+            lab.up(scale=scale, report=report)
+        except FireproofError as error:
+            say(f"fireproof: {error}\nnothing was run.")
+            return ExitCode.STOPPED_BEFORE_FAULT
+        code = int(ExitCode.DIRTY)  # until the drills have said otherwise
+        try:
+            code = run_in_order(settings, stops)
+        finally:
+            if ours and code != ExitCode.DIRTY:
+                left = lab.down(report=report)
+                for line in left:
+                    say(f"fireproof: left behind by the lab: {line}")
+                code = heaviest_exit([code, ExitCode.DIRTY]) if left else code
+            elif ours:
+                say("lab: left up, because a fault may still stand; fireproof lab down removes it")
     return code
 
 
-def run_in_order(settings: Sequence[RunSettings]) -> int:
-    """Run each in a process of its own; stops when one leaves a fault behind."""
+class Stops:
+    """Signals to a caller of several drills: passed on to the one that runs, and remembered.
+
+    Whoever calls drills goes down with nothing half done: the running one undoes and seals, the
+    others do not begin, and the lab is taken down.
+    """
+
+    def __init__(self) -> None:
+        self.signum: int | None = None
+        self.child: subprocess.Popen[bytes] | None = None
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Stops:
+        for signum in STOPS:
+            self._before[signum] = signal.signal(signum, self._on_signal)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for signum, handler in self._before.items():
+            signal.signal(signum, handler)
+
+    def _on_signal(self, signum: int, frame: FrameType | None) -> None:
+        self.signum = self.signum or signum
+        if self.child is not None:
+            self.child.send_signal(signum)  # a terminal has told it already; once is enough there
+
+
+def run_in_order(settings: Sequence[RunSettings], stops: Stops) -> int:
+    """Run each in a process of its own; ends early when one leaves a fault behind, or at a stop."""
     codes: list[int] = []
     for one in settings:
-        codes.append(_run(one))
+        if stops.signum is not None:
+            codes.append(128 + stops.signum)
+            break
+        argv = [sys.executable, "-m", "fireproof", *one.to_argv()]
+        stops.child = subprocess.Popen(argv)
+        code = stops.child.wait()
+        codes.append(code if code >= 0 else 128 - code)
+        stops.child = None
         if codes[-1] == ExitCode.DIRTY:
             break  # the next drill would measure the wreck of this one
     return heaviest_exit(codes)
-
-
-def _run(settings: RunSettings) -> int:
-    """One drill in a process of its own; Ctrl-C reaches it by the terminal, we only wait."""
-    child = subprocess.Popen([sys.executable, "-m", "fireproof", *settings.to_argv()])
-    while True:
-        try:
-            code = child.wait()
-        except KeyboardInterrupt:
-            continue
-        return code if code >= 0 else 128 - code

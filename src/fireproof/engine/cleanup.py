@@ -14,16 +14,20 @@ from fireproof.errors import JournalError
 from fireproof.guard.folder import RunFolder
 from fireproof.journal import JournalWriter
 from fireproof.model.record import Record
-from fireproof.processes import descendants, identify, kill_tree
+from fireproof.processes import descendants, identify, kill_tree, marked
 
 
 class Cleanup:
-    """Shared by the runner that ends its own run and by the process that ends a dead one's."""
+    """Shared by the runner that ends its own run and by the process that ends a dead one's.
+
+    Nothing here raises: an undo matters more than its record, and more than who is told of it.
+    """
 
     def __init__(self, folder: RunFolder, journal: JournalWriter, services: Services) -> None:
         self._folder = folder
         self._journal = journal
         self._services = services
+        self._owed: dict[str, Any] | None = None
         self.journal_error: JournalError | None = None
         self.internal_error: Exception | None = None
         self.remarks: list[str] = []
@@ -34,23 +38,48 @@ class Cleanup:
         try:
             record = self._journal.append(kind, **data)
         except JournalError as error:
-            self.journal_failed(error)
+            self.journal_error = self.journal_error or error
             return None
         self._services.observe(record)
         return record
 
-    def journal_failed(self, error: JournalError) -> None:
-        """Remember the first time the journal could not be written."""
-        self.journal_error = self.journal_error or error
+    def abort(self, why: str, by: str, phase: str, signum: int | None) -> None:
+        """Record the abort; one that cannot be recorded now is owed until the residue check."""
+        data: dict[str, Any] = {"why": why, "by": by, "phase": phase, "signal": signum}
+        self._owed = None if self.note("abort", **data) else data
 
     def remark(self, text: str) -> None:
         """Something to say at the end that no record has a place for."""
         self.remarks.append(self._services.secrets.redact(text))
 
-    def revert(self, *, recovered: bool) -> bool:
-        """Undo what stands; True when nothing of it is left."""
+    def end_strays(self, spare: set[int]) -> list[str]:
+        """End every process of the run but these; what would not die.
+
+        Children of a killed runner are found by the mark in their environment.
+        """
+        left: list[int] = []
+        for pid in dict.fromkeys([*descendants(os.getpid()), *marked(self._folder.run)]):
+            if pid not in spare and identify(pid) is not None:
+                left += kill_tree(pid)
+        return [f"process {pid} does not die" for pid in left]
+
+    def revert(self, *, recovered: bool) -> None:
+        """Undo what stands."""
         records, faults = self._journal.records, self._services.faults
-        return revert_all(records, faults, self.note, recovered=recovered)
+        revert_all(records, faults, self.note, recovered=recovered)
+
+    def residue(self, *, recovered: bool, spare: set[int]) -> None:
+        """End stray processes of the run, then look and record what is left."""
+        if self._owed is not None:
+            self.note("abort", **self._owed)
+        left = self.end_strays(spare) + self._remove_private_folders()
+        look_for_residue(
+            self._journal.records,
+            self._services.faults,
+            self.note,
+            recovered=recovered,
+            strays=left,
+        )
 
     def _remove_private_folders(self) -> list[str]:
         """What a killed step kept outside the run folder; steps name such folders by the run."""
@@ -60,20 +89,3 @@ class Cleanup:
                 shutil.rmtree(folder, ignore_errors=True)
                 left += [f"folder {folder}"] if folder.exists() else []
         return left
-
-    def residue(self, *, recovered: bool, spare: set[int]) -> bool:
-        """End stray processes of the run, then look and record what is left."""
-        strays = []
-        for pid in descendants(os.getpid()):
-            if pid in spare or identify(pid) is None:
-                continue
-            strays += kill_tree(pid)
-        left = [f"process {pid} does not die" for pid in strays]
-        left += self._remove_private_folders()
-        return look_for_residue(
-            self._journal.records,
-            self._services.faults,
-            self.note,
-            recovered=recovered,
-            strays=left,
-        )

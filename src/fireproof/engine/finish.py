@@ -9,11 +9,20 @@ from fireproof.clock import utc_label
 from fireproof.engine.cleanup import Cleanup
 from fireproof.engine.observation import environment_record
 from fireproof.engine.services import Services
-from fireproof.errors import EvidenceError
+from fireproof.errors import EvidenceError, FireproofError
 from fireproof.guard.folder import RunFolder
 from fireproof.model.judgement import Judgement
 from fireproof.model.plan import Plan
-from fireproof.model.verdict import ExitCode, heaviest_exit
+from fireproof.model.verdict import ExitCode, Outcome, heaviest_exit
+
+NOT_JUDGED = Judgement(
+    Outcome.ABORTED_DIRTY,
+    ExitCode.DIRTY,
+    "the records do not hold, so nothing is known",
+    (),
+    (),
+    {},
+)
 
 
 def finish(
@@ -24,7 +33,10 @@ def finish(
     Without a sealed bundle there is no ``result.json``: the run stays unfinished, its records stay
     where they are, and ``fireproof recover`` seals it once the cause is gone.
     """
-    judgement = services.judge_bag(folder.bag)
+    try:
+        judgement = services.judge_bag(folder.bag)
+    except (FireproofError, OSError, ValueError) as error:
+        return _unsealed(describe(folder, plan, NOT_JUDGED), f"{error}")
     result = describe(folder, plan, judgement)
     if cleanup.internal_error is not None:
         result["exit_code"] = heaviest_exit([judgement.exit_code, ExitCode.INTERNAL])
@@ -45,8 +57,11 @@ def finish(
     except EvidenceError as error:
         return _unsealed(result, str(error))
     result |= {"bundle": str(sealed.path), "identity": sealed.identity}
-    folder.ballast.unlink(missing_ok=True)
-    folder.write_result(result)
+    try:
+        folder.write_result(result)
+    except OSError as error:
+        # The sweeper finds the bundle and writes the result once it can.
+        return _unsealed(result, f"sealed at {sealed.path}, but {folder.result}: {error.strerror}")
     return result
 
 

@@ -34,6 +34,8 @@ def freeze(
     Raises:
         EnvironmentRefusal: when a file that the drill needs is not there.
     """
+    if not _is_utf8(str(project.resolve())):
+        raise EnvironmentRefusal(f"{str(project)!a}: expected a path in UTF-8; move the project")
     check_procedures(drill, project, steps)
     return Plan(
         run=run,
@@ -45,6 +47,15 @@ def freeze(
         tool=tool_record(project),
         parameters=dict(parameters),
     )
+
+
+def _is_utf8(text: str) -> bool:
+    """Undo records hold paths, and the journal is UTF-8."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def check_procedures(drill: Drill, project: Path, steps: Mapping[str, Step]) -> None:
@@ -92,7 +103,11 @@ def procedures(drill: Drill, drill_file: Path, project: Path) -> Iterator[tuple[
 
 def _procedure(path: Path, project: Path) -> Iterable[Path]:
     """The files behind one name in a drill; a playbook calls scripts that lie beside it."""
-    if not path.exists() or not path.resolve().is_relative_to(project):
+    try:
+        found = path.exists()
+    except (OSError, ValueError):  # a text that is no path of ours
+        return ()
+    if not found or not path.resolve().is_relative_to(project):
         return ()
     path = path.resolve()
     if path == project or path.parent == project:

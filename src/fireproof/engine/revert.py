@@ -14,7 +14,7 @@ ATTEMPTS = 3
 UNDO_TIMEOUT_NS = 120 * 10**9
 
 Note = Callable[..., object]
-"""Appends to the journal; never raises here: an undo matters more than its record."""
+"""Appends to the journal if that can be done; never raises (``Cleanup.note``)."""
 
 
 def standing(records: Sequence[Record]) -> list[Record]:
@@ -28,10 +28,11 @@ def revert_all(
     records: Sequence[Record], faults: Mapping[str, Fault], note: Note, *, recovered: bool
 ) -> bool:
     """Undo every standing fault; True when a look afterwards found none of them."""
-    clean = True
-    for intent in standing(list(records)):
-        clean &= _revert(intent.data, faults, note, recovered=recovered)
-    return clean
+    undone = [
+        _revert(intent.data, faults, note, recovered=recovered)
+        for intent in standing(list(records))
+    ]
+    return all(undone)
 
 
 def _revert(
@@ -65,7 +66,7 @@ def look_for_residue(
     *,
     recovered: bool,
     strays: Sequence[str],
-) -> bool:
+) -> None:
     """Look once more at every fault and every process of the run; record what is left."""
     found = list(strays)
     for intent in (record.data for record in records if record.kind == "intent"):
@@ -77,4 +78,3 @@ def look_for_residue(
         if left is not None:
             found.append(f"{intent['label']}: {left}")
     note("residue", clean=not found, found=found, clocks=clock_pair())
-    return not found

@@ -12,10 +12,12 @@ from typing import Any
 from fireproof.clock import clock_pair, monotonic_ns
 from fireproof.engine.cleanup import Cleanup
 from fireproof.engine.observation import load1, machine
+from fireproof.engine.revert import ATTEMPTS, UNDO_TIMEOUT_NS
 from fireproof.engine.services import Services
 from fireproof.engine.stage import Stage
 from fireproof.errors import FireproofError, JournalError
 from fireproof.guard.folder import RunFolder
+from fireproof.guard.heartbeat import Heart
 from fireproof.guard.interrupt import Interrupted, Interrupts
 from fireproof.journal import JournalWriter
 from fireproof.model.drill import CanaryProbe, RecoveryTime, Use
@@ -26,6 +28,7 @@ from fireproof.model.ports import RunningProbe
 _TICK_S = 0.1
 _WATCH_S = 0.2  # abort conditions are looked at this often
 _PROBE_START_S = 5.0
+READ_S = 30.0  # presence of every canary write
 _CONDITION = re.compile(r"([a-z0-9-]+)\.errors > (\d+)( before fault)?")
 
 
@@ -43,6 +46,7 @@ class Run:
         journal: JournalWriter,
         services: Services,
         interrupts: Interrupts,
+        heart: Heart,
     ) -> None:
         self._plan = plan
         self._drill = plan.drill
@@ -50,11 +54,13 @@ class Run:
         self._journal = journal
         self._services = services
         self._interrupts = interrupts
+        self._heart = heart
         self._probes: dict[str, RunningProbe] = {}
         self._running: list[str] = []
         self._phase = "open"
+        self._aborted = False
         self._over = threading.Event()
-        self._stage = Stage(plan, folder, services, self._note, interrupts)
+        self._stage = Stage(plan, folder, services, self._note, interrupts, heart)
         self.cleanup = self._cleanup = Cleanup(folder, journal, services)
 
     def execute(self, plan_sha256: str) -> None:
@@ -76,19 +82,22 @@ class Run:
             self._prepare()
             self._harm()
             recovered = self._recover()
+            with self._interrupts.armed():
+                pass  # a stop that came since the last wait still counts
         except Interrupted as stop:
             self._abort(stop.why, stop.by, stop.signum)
         except Halt as halt:
             self._abort(str(halt), "runner", None)
         except JournalError as error:
-            self._cleanup.journal_failed(error)
+            self._cleanup.journal_error = error
+            self._abort(str(error), "runner", None)
         except Exception as error:  # a defect of ours: the undo comes first, then the report
             self._abort(f"internal error: {type(error).__name__}: {error}", "runner", None)
             self._cleanup.internal_error = error
         finally:
             self._over.set()
             self._interrupts.close()
-        self._finish(recovered)
+            self._finish(recovered and not self._aborted)
 
     # the phases
 
@@ -132,6 +141,7 @@ class Run:
                 label=use.label(),
             )
             context = self._stage.context("fault", index, use.kind, params.timeout)
+            self._heart.allow(params.timeout / 1e9)
             before = monotonic_ns()
             try:
                 detail = fault.apply(undo, context)
@@ -153,8 +163,10 @@ class Run:
                 break
         if not detail:
             detail = self._await_service()
-        self._note("recovered", ok=not detail, detail=detail or "service answers again")
-        good = not detail
+        died = any(not probe.alive() for probe in self._probes.values())  # then nobody can tell
+        ok = None if detail and died else not detail
+        self._note("recovered", ok=ok, detail=detail or "service answers again")
+        good = ok is True
         self._enter("verify")
         if good:
             for index, use in enumerate(self._drill.verify):
@@ -171,7 +183,9 @@ class Run:
 
     def _finish(self, recovered: bool) -> None:
         """Undo first; everything else can wait."""
+        self._heart.allow(len(self._drill.fault) * ATTEMPTS * UNDO_TIMEOUT_NS / 1e9)
         note = self._cleanup.note
+        self._cleanup.end_strays(self._spared())  # nothing of ours may act during the undo
         note("phase", phase="revert", clocks=clock_pair(), load1=load1())
         self._cleanup.revert(recovered=recovered)
         if any(record.kind == "injected" for record in self._journal.records):
@@ -249,7 +263,7 @@ class Run:
 
         def held(probe: RunningProbe) -> bool:
             since = probe.good_since()
-            # One timeout more than the hold: the judge wants answers, not questions, that long.
+            # A second more than the hold: the judge wants answers, not questions, that long.
             return since is not None and monotonic_ns() - since >= hold + 10**9
 
         while not all(held(probe) for probe in probes):
@@ -266,7 +280,8 @@ class Run:
             place = self._services.secrets.reveal()
             component = place.component(probe.read_from)
             file = f"data/samples/{name}-present.csv"
-            deadline = monotonic_ns() + 30 * 10**9
+            self._heart.allow(READ_S)
+            deadline = monotonic_ns() + round(READ_S * 1e9)
             try:
                 before, after, rows = self._services.read_present(
                     resolve(component.get("dsn") or "", place),
@@ -288,6 +303,7 @@ class Run:
         self._running.remove(name)
         if probe is None:
             return
+        self._heart.allow(2 * self._drill.probes[name].timeout / 1e9)
         clean, rows = probe.stop()
         note("probe-stop", probe=name, kind=probe.kind, file=probe.file, clean=clean, rows=rows)
 
@@ -300,6 +316,7 @@ class Run:
             self._sleep()
 
     def _sleep(self) -> None:
+        self._heart.allow(_TICK_S)
         with self._interrupts.armed():
             self._over.wait(_TICK_S)
 
@@ -315,7 +332,8 @@ class Run:
         self._services.observe(self._journal.append(kind, **data))
 
     def _abort(self, why: str, by: str, signum: int | None) -> None:
-        self._cleanup.note("abort", why=why, by=by, phase=self._phase, signal=signum)
+        self._aborted = True
+        self._cleanup.abort(why, by, self._phase, signum)
 
     def _watch(self) -> None:
         """Abort conditions, all the time, from a thread of their own."""

@@ -14,6 +14,7 @@ from fireproof.clock import monotonic_ns
 from fireproof.engine.services import Services
 from fireproof.errors import EnvironmentRefusal, FireproofError
 from fireproof.guard.folder import RunFolder
+from fireproof.guard.heartbeat import Heart
 from fireproof.guard.interrupt import Interrupts
 from fireproof.model.drill import Use
 from fireproof.model.plan import Plan
@@ -30,12 +31,14 @@ class Stage:
         services: Services,
         note: Callable[..., None],
         interrupts: Interrupts,
+        heart: Heart,
     ) -> None:
         self._plan = plan
         self._folder = folder
         self._services = services
         self._note = note
         self._interrupts = interrupts
+        self._heart = heart
         self._saved: dict[str, str] = {}
         self.phase = "open"
         self.checks_hold = True
@@ -68,6 +71,7 @@ class Stage:
         )
         context = self.context(self.phase, index, use.kind, params.timeout)
         (context.bag / context.outputs).mkdir(parents=True, exist_ok=True)
+        self._heart.allow(params.timeout / 1e9)
         before = monotonic_ns()
         try:
             with self._off_the_disk(context) as inside, self._interrupts.armed():
@@ -75,7 +79,8 @@ class Stage:
         except FireproofError as error:
             result = StepResult(False, str(error))
         except OSError as error:
-            result = StepResult(False, f"{error.strerror or error}: {error.filename or use.kind}")
+            # Our own disk or files, not the system's: whether the step's work was done is unknown.
+            result = StepResult(None, f"{error.strerror or error}: {error.filename or use.kind}")
         except Exception as error:  # a step that crashes told us nothing
             result = StepResult(None, f"the step crashed: {type(error).__name__}: {error}")
         after = monotonic_ns()

@@ -6,15 +6,19 @@ import os
 from typing import Any
 
 from fireproof.engine.finish import finish
+from fireproof.engine.recover import quarantine_if_dirty
 from fireproof.engine.run import Run
 from fireproof.engine.services import Services
 from fireproof.errors import EnvironmentRefusal
 from fireproof.guard.folder import RunFolder
+from fireproof.guard.heartbeat import Heart
 from fireproof.guard.interrupt import Interrupts
 from fireproof.guard.lease import Lease
 from fireproof.journal import JournalWriter
 from fireproof.model.plan import Plan
-from fireproof.processes import become_subreaper
+from fireproof.processes import RUN_MARK, become_subreaper
+
+SEAL_S = 3600.0  # judging and hashing gigabytes of samples
 
 
 def start(
@@ -22,6 +26,7 @@ def start(
     folder: RunFolder,
     services: Services,
     interrupts: Interrupts,
+    heart: Heart,
 ) -> dict[str, Any]:
     """Run a plan to its sealed end; the result.
 
@@ -32,6 +37,7 @@ def start(
     """
     become_subreaper()  # orphans of a step come to us, and are found
     services.secrets.reveal()  # before anything is ours: what cannot be read is refused here
+    os.environ[RUN_MARK] = plan.run  # and whoever recovers us finds all that we started
     lease = Lease()
     lease.take(plan.environment.identity, plan.drill.components, f"run {plan.run}")
     lock: int | None = None
@@ -51,11 +57,12 @@ def start(
             os.close(lock)
         lease.release()
         raise
-    run = Run(plan, folder, journal, services, interrupts)
+    run = Run(plan, folder, journal, services, interrupts, heart)
     run.execute(digest)
+    heart.allow(SEAL_S)
+    quarantine_if_dirty(lease, plan, folder, journal)
     journal.close()
     result = finish(folder, plan, digest, services, run.cleanup)
-    # The lease ends only after the residue check; a dirty component stays quarantined by its
-    # unfinished state, not by this process.
     lease.release()
+    os.close(lock)
     return result

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fireproof.journal import sync_folder
+from fireproof.journal import read_bytes, sync_folder
+from fireproof.model.record import Record
 
 
 def new_run_id() -> str:
@@ -72,7 +73,47 @@ class RunFolder:
         fd = self.try_lock()
         if fd is None:
             raise BlockingIOError(f"{self.lock} is held by somebody else")
-        sync_folder(self.root.parent)
+        # A power cut may not leave a fault whose intent is durable in a folder that is not.
+        for folder in (self.bag, self.root, self.root.parent, self.evidence):
+            sync_folder(folder)
+        return fd
+
+    @property
+    def sealed(self) -> Path | None:
+        """Where the run's bundle is, if it has been sealed."""
+        return next(iter((self.evidence / "bundles").glob(f"*/*/{self.run}")), None)
+
+    def records(self) -> tuple[Record, ...]:
+        """Whole records of the journal so far; none when there is no journal."""
+        try:
+            return read_bytes(self.journal.read_bytes()).records
+        except FileNotFoundError:
+            return ()
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether anything can have been touched: before the first whole line nothing was.
+
+        A line that is damaged counts: it was whole once.
+        """
+        try:
+            return self.sealed is not None or b"\n" in self.journal.read_bytes()
+        except FileNotFoundError:
+            return False
+
+    @property
+    def is_down(self) -> bool:
+        """Whether the way down was recorded to its end, and found nothing left."""
+        if self.sealed is not None:
+            return True
+        last = self.records()[-1:]
+        return bool(last) and last[0].kind == "residue" and last[0].data["clean"] is True
+
+    def wait_for_lock(self, timeout_s: float) -> int | None:
+        """The run's lock once its owner is gone, or None."""
+        give_up_at = time.monotonic() + timeout_s
+        while (fd := self.try_lock()) is None and time.monotonic() < give_up_at:
+            time.sleep(0.01)
         return fd
 
     def try_lock(self) -> int | None:
@@ -105,9 +146,9 @@ class RunFolder:
         return value if isinstance(value, dict) else None
 
     def discard(self) -> None:
-        """Remove a folder that never got a journal."""
+        """Remove a folder whose journal has not one whole record."""
         plan = (self.bag / "plan.json", self.bag / "plan.sigstore.json")
-        for path in (self.ballast, self.lock, *plan):
+        for path in (self.ballast, self.journal, *plan, self.lock):
             with contextlib.suppress(OSError):
                 path.unlink()
         for folder in (self.data, self.bag, self.root):

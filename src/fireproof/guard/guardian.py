@@ -12,97 +12,135 @@ import select
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from fireproof.guard.folder import RunFolder
+from fireproof.guard.heartbeat import Heart, Pulse
 from fireproof.guard.sweeper import unfinished
-from fireproof.journal import read_bytes
 from fireproof.processes import become_subreaper, die_with_parent, kill_tree
 
-RECOVER_TIMEOUT_S = 600.0  # undo of every fault (each bounded), judge and seal
-_FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+# Undo of every fault (3 attempts of 120 s each), the wait for a lease, judge and seal.
+RECOVER_TIMEOUT_S = 3600.0
+LOOK_MS = 500
+STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
-def sweep(evidence: Path) -> None:
-    """Bring what is left of earlier runs to its end, before anything new starts."""
+def say(text: str) -> None:
+    """A line for the person, if there still is one: a lost terminal stops no undo."""
+    with contextlib.suppress(Exception):
+        print(text, file=sys.stderr, flush=True)
+
+
+def sweep(evidence: Path) -> list[RunFolder]:
+    """Bring what is left of earlier runs to its end; those behind which a fault may still stand.
+
+    Raises:
+        EnvironmentRefusal: when a run cannot be looked at.
+    """
+    standing = []
     for folder in unfinished(evidence):
-        print(f"fireproof: run {folder.run} was left unfinished; recovering it", file=sys.stderr)
+        say(f"fireproof: run {folder.run} was left unfinished; recovering it")
         recover(folder, "the run was found without an owner", "sweeper")
+        if folder.read_result() is None and not folder.is_down:
+            standing.append(folder)
+    return standing
 
 
-def recover(folder: RunFolder, why: str, by: str) -> int:
-    """Undo and seal in a fresh process; its exit code."""
+def recover(folder: RunFolder, why: str, by: str, options: Sequence[str] = ()) -> int:
+    """Undo and seal in a fresh process of its own session; its exit code.
+
+    What it prints for people goes to our stderr; with ``options`` such as ``--json`` its result
+    goes to our stdout, because it is then the result of this call.
+    """
     argv = [sys.executable, "-m", "fireproof", "recover", str(folder.root), "--why", why]
     argv += ["--by", by]
-    child = subprocess.Popen(argv, stdin=subprocess.DEVNULL)
+    child = subprocess.Popen(
+        [*argv, *options],
+        stdin=subprocess.DEVNULL,
+        stdout=None if by == "guardian" else 2,
+        start_new_session=True,
+    )
     try:
         return child.wait(RECOVER_TIMEOUT_S)
     except subprocess.TimeoutExpired:
         kill_tree(child.pid)
-        print(
-            f"fireproof: recovery of {folder.run} took too long; run: {' '.join(argv[:5])}",
-            file=sys.stderr,
-        )
+        child.wait()
+        say(f"fireproof: recovery of {folder.run} took too long; by hand: {' '.join(argv[:5])}")
         return 4
 
 
 def supervise(
-    folder: RunFolder, runner: Callable[[], int], *, between: Callable[[], None] = lambda: None
+    folder: RunFolder,
+    runner: Callable[[Heart], int],
+    *,
+    between: Callable[[], None] = lambda: None,
+    options: Sequence[str] = (),
 ) -> int:
     """Run ``runner`` in a forked child and answer for its end; the run's exit code.
 
-    ``between`` is called in the guardian once the child has been forked.
+    The caller has blocked STOPS; the runner unblocks them once it can take them. ``between`` is
+    called in the guardian once the child has been forked; ``options`` go to a recovery.
     """
     guardian = os.getpid()
+    pulse = Pulse()
     child = os.fork()
     if child == 0:
         die_with_parent(signal.SIGTERM)
         if os.getppid() != guardian:
             os._exit(70)  # the guardian died before the line above; nothing has been done
-        _run(runner)
+        os.close(pulse.reads)
+        _run(runner, Heart(pulse.writes))
+    pulse.listen()
     between()
     become_subreaper()
     # A terminal sends SIGINT to both of us; the runner takes the first and is deaf to the second.
-    for signum in _FORWARDED:
+    for signum in STOPS:
         signal.signal(signum, lambda number, _: _forward(child, number))
-    status = _wait(child)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
+    status, hung = _wait(child, pulse)
     code = os.waitstatus_to_exitcode(status)
-    if folder.read_result() is not None or not folder.root.exists():
-        kill_tree(guardian, including_root=False)
-        return code if code >= 0 else 128 - code
     kill_tree(guardian, including_root=False)
-    if not folder.journal.exists():
+    how = "" if code >= 0 else "it hung" if hung else f"signal {-code}"
+    return _answer(folder, code if code >= 0 else 128 - code, how, options)
+
+
+def _answer(folder: RunFolder, code: int, how: str, options: Sequence[str]) -> int:
+    """Exit code once the runner is gone; whatever it left open is brought to its end first."""
+    result = folder.read_result()
+    if result is not None:
+        return int(result["exit_code"])  # also when the runner was killed after writing it
+    if not folder.root.exists():
+        return code or 70  # it never began, and says why; 0 would claim that it had
+    if not folder.has_begun:
         folder.discard()
-        return code if code > 0 else 70
-    if code >= 0 and _is_down(folder):
+        return code or 70
+    if not how and folder.is_down:
         return code  # undone but not sealed: the runner has said why, the next start tries again
-    how = f"signal {-code}" if code < 0 else f"exit code {code}"
-    return recover(folder, f"the runner died ({how})", "guardian")
+    how = how or f"exit code {code}"
+    code = recover(folder, f"the runner died ({how})", "guardian", options)
+    if folder.read_result() is None and not folder.is_down:
+        say(f"fireproof: A FAULT MAY STILL STAND; now: fireproof recover {folder.root}")
+        return 4
+    return code if code >= 0 else 5
 
 
-def _run(runner: Callable[[], int]) -> None:
+def _run(runner: Callable[[Heart], int], heart: Heart) -> None:
     code = 70
     try:
-        code = runner()
+        heart.start()
+        code = runner(heart)
     except SystemExit as error:
         code = error.code if isinstance(error.code, int) else 70
     except BaseException:
         import traceback
 
-        traceback.print_exc()
+        say(traceback.format_exc())
     finally:
-        with contextlib.suppress(Exception):
-            sys.stdout.flush()
-            sys.stderr.flush()
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(Exception):
+                stream.flush()
         os._exit(code)
-
-
-def _is_down(folder: RunFolder) -> bool:
-    """Whether the way down was recorded to its end."""
-    records = read_bytes(folder.journal.read_bytes()).records
-    return bool(records) and records[-1].kind == "residue"
 
 
 def _forward(child: int, signum: int) -> None:
@@ -110,15 +148,25 @@ def _forward(child: int, signum: int) -> None:
         os.kill(child, signum)
 
 
-def _wait(child: int) -> int:
-    """Wait status of the child; reaps orphans that were handed to us meanwhile."""
+def _wait(child: int, pulse: Pulse) -> tuple[int, bool]:
+    """Wait status of the child, and whether it had to be ended because it hung.
+
+    Reaps orphans that were handed to us meanwhile.
+    """
+    hung = False
     pidfd = os.pidfd_open(child)
     poller = select.poll()
     poller.register(pidfd, select.POLLIN)
-    while not poller.poll(1000):
+    while not poller.poll(LOOK_MS):
         _reap_others(child)
+        if not hung and pulse.has_stopped():
+            hung = True
+            with contextlib.suppress(OSError):
+                signal.pidfd_send_signal(pidfd, signal.SIGKILL)
     os.close(pidfd)
-    return os.waitpid(child, 0)[1]
+    for signum in STOPS:  # its pid is anybody's once it is reaped, and the way down is not stopped
+        signal.signal(signum, signal.SIG_IGN)
+    return os.waitpid(child, 0)[1], hung
 
 
 def _reap_others(child: int) -> None:
@@ -130,11 +178,3 @@ def _reap_others(child: int) -> None:
         if info is None or info.si_pid == child:
             return
         os.waitpid(info.si_pid, 0)
-
-
-def wait_for_lock(folder: RunFolder, timeout_s: float) -> int | None:
-    """The run's lock once its owner is gone, or None."""
-    give_up_at = time.monotonic() + timeout_s
-    while (fd := folder.try_lock()) is None and time.monotonic() < give_up_at:
-        time.sleep(0.01)
-    return fd

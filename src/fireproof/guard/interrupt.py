@@ -37,6 +37,7 @@ class Interrupts:
         for signum in SIGNALS:
             signal.signal(signum, self._on_signal)
         signal.signal(_POKE, self._on_poke)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)  # the guardian blocked them to fork us
 
     def request(self, why: str, by: str) -> None:
         """Ask for the end from another thread."""

@@ -6,30 +6,39 @@ import os
 import time
 from pathlib import Path
 
+from fireproof.errors import EnvironmentRefusal
 from fireproof.guard.folder import RunFolder
 
-STARTING_S = 60.0  # a folder without a journal is this long somebody's who is just starting
+STARTING_S = 60.0  # a folder without a record is this long somebody's who is just starting
 
 
 def unfinished(evidence: Path) -> list[RunFolder]:
-    """Runs without a result whose owner is dead, oldest first; empty beginnings are removed."""
+    """Runs without a result whose owner is dead, oldest first; empty beginnings are removed.
+
+    Raises:
+        EnvironmentRefusal: when a run cannot be looked at; a fault may stand behind it.
+    """
     runs = evidence / "runs"
     found = []
     for root in sorted(runs.iterdir()) if runs.is_dir() else ():
         folder = RunFolder(root)
-        if not root.is_dir() or folder.result.exists():
-            continue
-        if not folder.journal.exists() and not _has_bundle(folder):
-            if time.time() - root.stat().st_mtime > STARTING_S:
+        if not folder.bag.is_dir() and folder.sealed is None:
+            continue  # no run of ours
+        try:
+            if folder.result.exists():
+                continue
+            is_new = not folder.has_begun and time.time() - root.stat().st_mtime <= STARTING_S
+            lock = None if is_new else folder.try_lock()
+            if lock is None:
+                continue
+            if folder.has_begun:
+                found.append(folder)
+            else:
                 folder.discard()
-            continue
-        lock = folder.try_lock()
-        if lock is not None:
             os.close(lock)
-            found.append(folder)
+        except OSError as error:
+            raise EnvironmentRefusal(
+                f"{error.filename or root}: cannot look at this unfinished run: {error.strerror}; "
+                "let its owner say: fireproof recover"
+            ) from error
     return found
-
-
-def _has_bundle(folder: RunFolder) -> bool:
-    """Sealed, but killed before the result was written."""
-    return any((folder.evidence / "bundles").glob(f"*/*/{folder.run}"))

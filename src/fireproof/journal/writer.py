@@ -58,10 +58,11 @@ class JournalWriter:
 
     @classmethod
     def take_over(cls, path: Path, *, ballast: Path | None = None) -> JournalWriter:
-        """Go on with a dead writer's journal; a torn tail is cut, never trusted.
+        """Go on with a dead writer's journal; a torn last line is cut, never trusted.
 
         Raises:
-            JournalError: when its writer is still alive, or it cannot be read.
+            JournalError: when its writer is still alive, it cannot be read, or more than its last
+                line is damaged: cutting there would throw away the undo of a fault.
         """
         try:
             fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
@@ -72,7 +73,14 @@ class JournalWriter:
         except OSError as error:
             os.close(fd)
             raise JournalError(f"{path}: its writer is still alive") from error
-        journal = read_bytes(path.read_bytes())
+        content = path.read_bytes()
+        journal = read_bytes(content)
+        if b"\n" in content[journal.sound_bytes : -1]:
+            os.close(fd)
+            raise JournalError(
+                f"{path}: damaged before its last line ({journal.torn}); nothing was cut, and "
+                "faults that it records may stand"
+            )
         os.ftruncate(fd, journal.sound_bytes)
         os.fsync(fd)
         return cls(fd, list(journal.records), journal.sound_bytes, ballast)

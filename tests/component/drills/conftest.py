@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -15,14 +14,3 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabProject]:
     found.up()
     yield found
     assert found.down() == []
-
-
-@pytest.fixture(autouse=True)
-def _the_ledger_is_back(project: LabProject) -> Iterator[None]:
-    yield
-    assert project.ready(), "a drill left the ledger down"
-
-
-@pytest.fixture
-def drills() -> Path:
-    return Path(__file__).parents[3] / "drills"

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Iterator
 
 import pytest
 
 from support.lab_project import LabProject
 from support.scenario import Ran
 
-pytestmark = pytest.mark.component
+pytestmark = [pytest.mark.component, pytest.mark.full]
+
+
+@pytest.fixture(autouse=True)
+def _the_ledger_is_back(project: LabProject) -> Iterator[None]:
+    yield
+    assert project.ready(), "a drill left the ledger down"
 
 
 def verdict_of(ran: Ran, objective: str) -> str:

@@ -15,7 +15,7 @@ import pytest
 
 from proving_ground.lab import Lab
 
-pytestmark = pytest.mark.component
+pytestmark = [pytest.mark.component, pytest.mark.full]
 
 
 def run(*argv: str | Path) -> subprocess.CompletedProcess[str]:

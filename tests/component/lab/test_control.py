@@ -16,7 +16,7 @@ from fireproof.processes import descendants
 from proving_ground.lab import Lab
 from proving_ground.probing import listens
 
-pytestmark = pytest.mark.component
+pytestmark = [pytest.mark.component, pytest.mark.full]
 
 
 def ctl(components: dict[str, Any], *words: str) -> subprocess.CompletedProcess[str]:

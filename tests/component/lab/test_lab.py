@@ -17,7 +17,7 @@ from fireproof.processes import ProcessId, descendants, identify, is_alive
 from proving_ground.lab import Lab
 from proving_ground.probing import listens
 
-pytestmark = pytest.mark.component
+pytestmark = [pytest.mark.component, pytest.mark.full]
 
 
 def quiet(_: str) -> None:

@@ -17,7 +17,7 @@ from fireproof.model.ports import Check, StepContext, StepResult
 from fireproof.steps.playbook import Playbook, PlaybookParams
 from proving_ground.lab import Lab
 
-pytestmark = pytest.mark.component
+pytestmark = [pytest.mark.component, pytest.mark.full]
 PROJECT = Path(__file__).parents[3]
 
 

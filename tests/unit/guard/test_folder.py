@@ -14,7 +14,9 @@ from fireproof.journal import JournalWriter
 def begun(evidence: Path) -> tuple[RunFolder, int]:
     folder = RunFolder(evidence / "runs" / new_run_id())
     lock = folder.create()
-    JournalWriter.create(folder.journal, ballast=folder.ballast).close()
+    writer = JournalWriter.create(folder.journal, ballast=folder.ballast)
+    writer.append("revert-begin", fault=0, attempt=1)
+    writer.close()
     return folder, lock
 
 

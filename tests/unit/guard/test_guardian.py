@@ -22,13 +22,15 @@ from fireproof.guard.folder import RunFolder
 
 folder = RunFolder(Path(sys.argv[1]))
 
-def recover(folder, why, by):
+def recover(folder, why, by, options):
     print("recover", why, by, flush=True)
+    if not folder.root.with_suffix(".stuck").exists():
+        folder.write_result({"exit_code": 7})
     return 7
 
 guardian.recover = recover  # a fake at the edge: the real one is a fresh fireproof process
 
-def runner():
+def runner(heart):
     {body}
 
 sys.exit(guardian.supervise(folder, runner))
@@ -36,7 +38,7 @@ sys.exit(guardian.supervise(folder, runner))
 
 
 def supervised(folder: RunFolder, body: str) -> subprocess.Popen[str]:
-    program = PROGRAM.format(body=body.replace("\n", "\n    "))
+    program = PROGRAM.replace("{body}", body.replace("\n", "\n    "))
     return subprocess.Popen(
         [sys.executable, "-c", program, str(folder.root)], stdout=subprocess.PIPE, text=True
     )
@@ -47,7 +49,7 @@ def folder(tmp_path: Path) -> RunFolder:
     return RunFolder(tmp_path / "runs" / new_run_id())
 
 
-BEGIN = "os.close(folder.create()); folder.journal.write_bytes(b'x')\n"
+BEGIN = "os.close(folder.create()); folder.journal.write_bytes(b'x\\n')\n"
 
 
 def test_a_finished_run_keeps_its_code(folder: RunFolder) -> None:
@@ -74,6 +76,46 @@ def test_a_killed_runner_is_recovered_and_its_tree_is_dead_by_then(folder: RunFo
     pid, said = out.splitlines()
     assert identify(int(pid)) is None
     assert (child.returncode, said) == (7, "recover the runner died (signal 9) guardian")
+
+
+def test_a_recovery_that_did_not_come_to_its_end_is_exit_4(folder: RunFolder) -> None:
+    """Whatever the recovery's own code was: nobody knows that the fault is gone."""
+    folder.root.parent.mkdir()
+    folder.root.with_suffix(".stuck").touch()
+    child = supervised(folder, BEGIN + "os.kill(os.getpid(), signal.SIGKILL)")
+
+    child.communicate(timeout=20)
+
+    assert child.returncode == 4
+
+
+def test_a_runner_killed_after_its_result_keeps_the_results_code(folder: RunFolder) -> None:
+    """The sealed outcome and the exit code may not differ."""
+    body = "folder.write_result({'exit_code': 1})\nos.kill(os.getpid(), signal.SIGKILL)"
+    child = supervised(folder, BEGIN + body)
+
+    child.communicate(timeout=20)
+
+    assert child.returncode == 1
+
+
+def test_a_runner_that_hangs_is_ended_and_recovered(folder: RunFolder) -> None:
+    """A stopped process is not dead: nobody would ever undo its fault."""
+    child = supervised(folder, BEGIN + "os.kill(os.getpid(), signal.SIGSTOP)")
+
+    out, _ = child.communicate(timeout=30)
+
+    assert (child.returncode, out.strip()) == (7, "recover the runner died (it hung) guardian")
+
+
+def test_a_runner_busy_beyond_its_word_hangs_too(folder: RunFolder) -> None:
+    """A thread that goes on beating for a stuck main thread would be a lie."""
+    body = "heart.allow(-40)\ntime.sleep(60)"
+    child = supervised(folder, BEGIN + body)
+
+    child.communicate(timeout=30)
+
+    assert child.returncode == 7
 
 
 def test_a_runner_that_never_began_leaves_nothing(folder: RunFolder) -> None:
