@@ -215,6 +215,7 @@ def test_a_secret_on_a_command_line_is_refused(scenario: Secretive) -> None:
     assert not list(scenario.evidence.glob("runs/*"))
 
 
+@pytest.mark.full
 def test_a_saved_secret_does_not_reach_a_command_line(scenario: Secretive) -> None:
     """What a file cannot show is stopped when it happens."""
     drill = scenario.drill()
@@ -273,6 +274,7 @@ def test_nothing_is_left_when_the_runner_is_killed(scenario: Secretive) -> None:
     assert scenario.answers()
 
 
+@pytest.mark.full
 def test_a_recovery_without_the_secret_undoes_and_does_not_seal(scenario: Secretive) -> None:
     """The undo never waits for a password; the seal does."""
     drill = scenario.drill()
