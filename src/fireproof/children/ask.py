@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -42,7 +41,8 @@ def ask(
         with os.fdopen(os.dup(question), "wb") as file:
             file.write(json.dumps(whole).encode())
         os.lseek(answer, 0, os.SEEK_SET)
-        with tempfile.NamedTemporaryFile(prefix="fireproof-") as errors:
+        # Not a file on a disk either: a library's complaint may quote what it was given.
+        with os.fdopen(os.memfd_create("errors"), "rb") as errors:
             argv = [sys.executable, "-I", "-m", module, str(question), str(answer)]
             ended = run_to_end(
                 argv,
@@ -57,7 +57,8 @@ def ask(
             if ended.timed_out:
                 return (told or {}) | {"late": True}
             if ended.returncode != 0 or told is None:
-                why = last_line(Path(errors.name)) or f"ended with {ended.returncode}"
+                said = last_line(Path(f"/proc/self/fd/{errors.fileno()}"))
+                why = said or f"ended with {ended.returncode}"
                 raise StepError(f"{module} could not do its work: {why}")
     except OSError as err:
         raise StepError(f"cannot start {module}: {err.strerror}") from err

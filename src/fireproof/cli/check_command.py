@@ -72,8 +72,8 @@ def command(
 
     drills = [collect(lambda path: read_drill(path, words), file) for file in files]
     for file in gamedays:
-        gameday = collect(load_gameday, file)
-        problems += missing_drills(file, gameday.drills) if gameday else []
+        if (gameday := collect(load_gameday, file)) is not None:
+            problems += missing_drills(file, gameday.drills)
     for file in places:
         collect(load_environment, file)
     if environment is not None:

@@ -13,7 +13,7 @@ from fireproof.cli.recompute import judge_bag
 from fireproof.drillfile import Vocabulary, check_environment, load_environment, read_drill
 from fireproof.engine.planning import freeze
 from fireproof.engine.services import SealedBundle, Services
-from fireproof.errors import EnvironmentRefusal, MalformedError, UsageError
+from fireproof.errors import EnvironmentRefusal, UsageError
 from fireproof.evidence import EvidenceRoot, canonical_bytes, seal_bundle, sign_plan
 from fireproof.faults import load_faults
 from fireproof.guard.folder import RunFolder
@@ -99,22 +99,18 @@ def make_plan(drill_file: Path, environment_name: str, run: str) -> Plan:
     )
 
 
-def planned_environment(folder: RunFolder) -> Environment:
-    """The environment that a run was planned for, from its own plan.
-
-    Raises:
-        MalformedError: when there is no plan, so that nothing of the run can be known.
-    """
+def planned_environment(folder: RunFolder) -> Environment | None:
+    """The environment that a run was planned for; None without a plan, and so without secrets."""
     bundles = sorted((folder.evidence / "bundles").glob(f"*/*/{folder.run}"))
     path = (bundles[0] if bundles else folder.bag) / "plan.json"
     try:
         return Plan.model_validate_json(path.read_bytes()).environment
-    except (OSError, ValueError) as error:
-        raise MalformedError(f"{path}: not a plan: {error}") from error
+    except (OSError, ValueError):  # whoever recovers the run says what that means
+        return None
 
 
 def make_services(
-    evidence: Path, observe: Observer, signer: Signer, environment: Environment
+    evidence: Path, observe: Observer, signer: Signer, environment: Environment | None
 ) -> Services:
     """The engine's neighbours, introduced; the environment says which secrets they guard."""
     root = EvidenceRoot(evidence)

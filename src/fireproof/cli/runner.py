@@ -10,7 +10,7 @@ from typing import Any
 from fireproof.cli.compose import make_plan, make_services
 from fireproof.cli.render import Renderer, make_renderer
 from fireproof.cli.settings import RunSettings
-from fireproof.cli.terminal import ask_at_terminal, show_carets
+from fireproof.cli.terminal import WAIT_S, ask_at_terminal, show_carets
 from fireproof.drillfile import render
 from fireproof.engine.permission import refusals, typed_wrong
 from fireproof.engine.start import start
@@ -23,6 +23,8 @@ from fireproof.guard.interrupt import Interrupted, Interrupts
 from fireproof.model.plan import Plan
 from fireproof.model.ports import Secrets
 from fireproof.model.verdict import ExitCode
+
+READ_S = 60.0  # secrets that are kept far away
 
 
 class Known:
@@ -85,7 +87,9 @@ def _run(
 ) -> dict[str, Any]:
     with interrupts.armed():
         plan = make_plan(settings.drill, settings.environment, folder.run)
+        heart.allow(WAIT_S)  # a person is slower than the guardian is patient
         _permit(plan, settings)
+        heart.allow(READ_S)
     services = make_services(folder.evidence, renderer.on_record, signer, plan.environment)
     known.secrets = services.secrets
     gc.freeze()

@@ -36,8 +36,8 @@ def start(
         JournalError, EvidenceError: the same, for the journal and the signature of the plan.
     """
     become_subreaper()  # orphans of a step come to us, and are found
-    os.environ[RUN_MARK] = plan.run  # and whoever recovers us finds all that we started
     services.secrets.reveal()  # before anything is ours: what cannot be read is refused here
+    os.environ[RUN_MARK] = plan.run  # and whoever recovers us finds all that we started
     lease = Lease()
     lease.take(plan.environment.identity, plan.drill.components, f"run {plan.run}")
     lock: int | None = None

@@ -20,7 +20,7 @@ _PLAIN_SEGMENT = 16  # characters of a path segment; longer ones may be a token,
 class Keeper:
     """Resolves an environment's references once and remembers what must not be written down."""
 
-    def __init__(self, environment: Environment, project: Path) -> None:
+    def __init__(self, environment: Environment | None, project: Path) -> None:
         self._environment = environment
         self._project = project
         self._needles: Needles | None = None
@@ -53,6 +53,8 @@ class Keeper:
         return self._revealed
 
     def _reveal(self) -> Environment:
+        if self._environment is None:
+            raise EnvironmentRefusal("the run has no plan that could be read")
         values: dict[tuple[str, str], str] = {}
         read: dict[Reference, str] = {}
         secret: list[str] = []

@@ -57,6 +57,8 @@ class Store:
             max_size=10,
             timeout=CONNECTION_WITHIN_S,
             reconnect_timeout=0.02,
+            # A connection to a server that has died since is found out before it is handed out.
+            check=AsyncConnectionPool.check_connection,
             kwargs={"autocommit": True, "connect_timeout": 2},
             open=False,
         )

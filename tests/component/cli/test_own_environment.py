@@ -93,6 +93,7 @@ def _at_a_terminal(scenario: Placed, answer: str) -> tuple[int, str]:
     return os.waitstatus_to_exitcode(status), seen.decode("utf-8", "replace")
 
 
+@pytest.mark.full
 def test_the_name_is_read_from_the_terminal(scenario: Placed) -> None:
     """People type; scripts pass --typed."""
     scenario.place = {"class": "production"}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import http.server
+import os
+import signal
 import subprocess
 import sys
 import threading
@@ -213,6 +215,7 @@ def test_a_secret_on_a_command_line_is_refused(scenario: Secretive) -> None:
     assert not list(scenario.evidence.glob("runs/*"))
 
 
+@pytest.mark.full
 def test_a_saved_secret_does_not_reach_a_command_line(scenario: Secretive) -> None:
     """What a file cannot show is stopped when it happens."""
     drill = scenario.drill()
@@ -244,6 +247,57 @@ def test_a_missing_secret_stops_before_the_harm(scenario: Secretive) -> None:
     assert "env:TINY_TOKEN: the variable is not set" in ran.stderr
     assert scenario.pid == before
     assert not list(scenario.evidence.glob("runs/*"))
+
+
+def test_nothing_is_left_when_the_runner_is_killed(scenario: Secretive) -> None:
+    """Its outputs rest in memory, unredacted; whoever ends a dead run removes them."""
+    drill = scenario.drill()
+    drill["verify"] = [
+        {
+            "process": ["sh", "-c", 'echo "$SECRET"; touch said; sleep 60'],
+            "env": {"SECRET": "{tiny.token}"},
+            "timeout": "30s",
+        }
+    ]
+    child = scenario.start(drill)
+    runner = scenario.wait_for_record("open")["data"]["pid"]
+    scenario.wait_until((scenario.project / "said").exists, 30)
+    staged = list(Path("/dev/shm").glob("fireproof-*-outputs-*/data/outputs/*/stdout.txt"))
+    assert any(NEEDLES.found(path.read_bytes()) for path in staged), "it was there"
+
+    os.kill(runner, signal.SIGKILL)
+
+    ran = scenario.wait(child)
+    assert ran.outcome == "aborted"
+    assert scenario.verify(ran.bundle) == 0
+    _nowhere(scenario, ran)
+    assert scenario.answers()
+
+
+@pytest.mark.full
+def test_a_recovery_without_the_secret_undoes_and_does_not_seal(scenario: Secretive) -> None:
+    """The undo never waits for a password; the seal does."""
+    drill = scenario.drill()
+    drill["recover"] = [{"process": ["sleep", "60"], "timeout": "30s"}]
+    child = scenario.start(drill)
+    scenario.wait_for_record("injected")
+    runner = int(scenario.wait_for_record("open")["data"]["pid"])
+    for pid in (child.pid, runner):
+        os.kill(pid, signal.SIGKILL)
+    child.communicate(timeout=30)
+    kept = scenario.environ.pop("TINY_TOKEN")
+
+    without = scenario.call(["recover"])
+    said = "".join(without.communicate(timeout=60))
+    assert without.returncode == 5, said
+    assert "env:TINY_TOKEN: the variable is not set" in said
+    assert scenario.answers(), "the fault was undone"
+    assert scenario.last_result() is None
+
+    scenario.environ["TINY_TOKEN"] = kept
+    ran = scenario.wait(scenario.call(["recover"]))
+    assert ran.outcome == "aborted", ran.stderr
+    assert scenario.verify(ran.bundle) == 0
 
 
 def test_the_watch_sees_what_it_watches_for() -> None:

@@ -202,3 +202,63 @@ def test_every_problem_of_a_game_day_is_told(tmp_path: Path) -> None:
         "2:1: unknown key 'drill'; known here: drills, gameday, title",
         "3:9: drills: expected at least 1 entry, got an empty list",
     ]
+
+
+def test_a_secret_in_the_open_is_refused_and_not_repeated(tmp_path: Path) -> None:
+    """Environment files are committed; the refusal is printed in CI logs."""
+    path = tmp_path / "mine.yaml"
+    path.write_text(
+        "environment: mine\n"
+        "class: other\n"
+        "components:\n"
+        "  db:\n"
+        "    kind: postgres\n"
+        "    password: hunter2-hunter2\n"
+        "    dsn: postgresql://app:hunter2-hunter2@db/shop\n"
+        "    other-dsn: host=db password=hunter2-hunter2\n"
+        "    api-key: 'hunter2'\n"
+        "    token: 'env:2X'\n"
+        "    more-token: 'aws-sm:'\n"
+    )
+
+    with pytest.raises(DrillFileError) as caught:
+        load_environment(path)
+
+    said = "a secret in the open; keep it elsewhere and write env:NAME, file:PATH or aws-sm:ID"
+    cure = ", and name that key here: password={component.key}"
+    assert str(caught.value).replace(f"{path}:", "").splitlines() == [
+        f"6:15: components.db.password: {said}",
+        f"7:10: components.db.dsn: {said}{cure}",
+        f"8:16: components.db.other-dsn: {said}{cure}",
+        f"9:14: components.db.api-key: {said}",
+        "10:12: components.db.token: expected env:NAME, with the name of a variable, got 'env:2X'",
+        "11:17: components.db.more-token: expected aws-sm:ID or aws-sm:ID#KEY, got 'aws-sm:'",
+    ]
+
+
+def test_references_and_their_users_are_no_secret(tmp_path: Path) -> None:
+    """What is committed says where, not what."""
+    path = tmp_path / "mine.yaml"
+    path.write_text(
+        "environment: mine\n"
+        "class: production\n"
+        "confirm: true\n"
+        "components:\n"
+        "  db:\n"
+        "    kind: postgres\n"
+        "    password: env:DB_PASSWORD\n"
+        "    token: file:~/.shop/token\n"
+        "    secret-key: aws-sm:arn:aws:secretsmanager:eu-central-1:1:secret:shop#key\n"
+        "    passfile: /etc/shop/pgpass\n"
+        "    token-file: /etc/shop/token\n"
+        "    dsn: host=db password={db.password}\n"
+        "    url: postgresql://app:{db.password}@db/shop\n"
+        "freeze:\n"
+        "  - {from: 2026-12-20, until: 2027-01-02T06:00+01:00}\n"
+    )
+
+    environment = load_environment(path)
+
+    assert environment.is_secret("db", "url")
+    assert not environment.is_secret("db", "passfile")
+    assert sorted(key for _, key in environment.elsewhere()) == ["password", "secret-key", "token"]

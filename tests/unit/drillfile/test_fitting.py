@@ -86,3 +86,33 @@ def test_problems_without_a_file_name_the_drill(tmp_path: Path, loaded: Loaded) 
     problems = check_environment(loaded.drill, environment)
 
     assert str(problems[0]).startswith("drill backup-restore:1:1: probes.api.http: ")
+
+
+def test_a_fault_that_nothing_could_undo_is_refused(tmp_path: Path, loaded: Loaded) -> None:
+    """A managed database has no host to start a server on again."""
+    text = ENVIRONMENT[: ENVIRONMENT.index("    control:")] + ENVIRONMENT[-100:].partition("\n")[2]
+    (tmp_path / "lab.yaml").write_text(text)
+
+    (said,) = _told(loaded, load_environment(tmp_path / "lab.yaml"))
+
+    assert said.startswith("29:35: fault.0.lose-data-directory: 'lose-data-directory' needs")
+    assert "external DSN without host access permits restore-to-scratch only" in said
+
+
+def test_what_may_be_a_secret_is_kept_from_command_lines(tmp_path: Path, loaded: Loaded) -> None:
+    """Also when it only stands inside another text of the component."""
+    environment = _environment(
+        tmp_path,
+        ("    tls: off\n", "    token: env:TOKEN\n    header: 'Bearer {ledger-db.token}'\n"),
+    )
+    step = loaded.drill.baseline.steps[1]
+    argv = ["curl", "-H", "{ledger-db.header}", "{ledger-api.url}"]
+    baseline = loaded.drill.baseline.model_copy(
+        update={"steps": (step.model_copy(update={"params": {**step.params, "process": argv}}),)}
+    )
+    drill = loaded.drill.model_copy(update={"baseline": baseline})
+
+    (problem,) = check_environment(drill, environment, loaded.marks)
+
+    assert problem.path == "baseline.steps.0.process.2"
+    assert problem.text.startswith("'{ledger-db.header}' is kept elsewhere and may be a secret")
