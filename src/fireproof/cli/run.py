@@ -23,6 +23,7 @@ def main(argv: list[str]) -> int | None:
 def guarded(settings: RunSettings) -> int:
     """Fork the signer and the runner, and answer for their end."""
     gc.disable()  # importing makes no garbage worth a collection
+    from fireproof import expiry
     from fireproof.evidence.layout import EvidenceRoot
     from fireproof.evidence.signer import start_signer
     from fireproof.guard.folder import RunFolder, new_run_id
@@ -31,6 +32,7 @@ def guarded(settings: RunSettings) -> int:
     evidence = settings.evidence.absolute()
     sweep(evidence)
     folder = RunFolder(evidence / "runs" / new_run_id())
+    expiry.start_keeper()  # before anybody here becomes a subreaper: it is to outlive us
 
     def runner() -> int:
         from fireproof.cli.runner import run
