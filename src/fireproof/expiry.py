@@ -140,7 +140,8 @@ def _keep(line: socket.socket) -> None:
         left_s = min((entry.at_s - _now_s() for entry in entries), default=None)
         # Looked at once a second all the same: timers stand still while a host sleeps.
         wait_s = None if left_s is None else min(1.0, max(0.0, left_s))
-        for ready in select.select(watched, [], [], wait_s)[0]:
+        found = select.select(watched, [], [], wait_s)[0]
+        for ready in found:
             if ready is line:
                 data = line.recv(65536)
                 open_, buffer = bool(data), buffer + data
@@ -157,6 +158,10 @@ def _keep(line: socket.socket) -> None:
             entries.remove(entry)
             entry.listener.close()
             _continue(entry.pids)
+        if not found:  # nobody is left to continue: the server was replaced, or its host cleared
+            for entry in [entry for entry in entries if not any(map(is_alive, entry.pids))]:
+                entries.remove(entry)
+                entry.listener.close()
 
 
 def _entry(request: bytes) -> _Entry | None:

@@ -18,7 +18,7 @@ from fireproof import expiry
 from fireproof.errors import StepError
 from fireproof.faults import load_faults
 from fireproof.faults.server import is_stopped, tree_of, wait_until
-from fireproof.processes import ProcessId, descendants, identify
+from fireproof.processes import ProcessId, descendants, identify, kill_tree
 from support.scenario import Scenario
 
 pytestmark = pytest.mark.component
@@ -91,7 +91,7 @@ def test_without_an_expiry_nothing_is_stopped(server: Server) -> None:
     undo = prepared(server, expires="10m")
     who = server.now()
     assert who is not None
-    expiry.arm(undo["expiry"], [], 60)  # the name is taken
+    expiry.arm(undo["expiry"], [who], 60)  # the name is taken
     try:
         with pytest.raises(StepError, match="nothing was stopped"):
             PAUSE.apply(undo, server.context)
@@ -99,6 +99,18 @@ def test_without_an_expiry_nothing_is_stopped(server: Server) -> None:
         assert expiry.cancel(undo["expiry"])
 
     assert not is_stopped(who)
+
+
+def test_an_expiry_whose_processes_are_gone_waits_for_nobody(server: Server) -> None:
+    """A recovery that replaced the server leaves nothing to continue."""
+    undo = prepared(server, expires="10m")
+    PAUSE.apply(undo, server.context)
+    who = server.now()
+    assert who is not None
+
+    kill_tree(who.pid)
+
+    assert wait_until(lambda: not armed(undo["expiry"]), deadline_ns=soon(5))
 
 
 def test_a_reused_pid_is_left_alone() -> None:
