@@ -11,6 +11,7 @@ SOURCE = Path(__file__).parents[2] / "src"
 BOTTOM = {"errors", "clock", "processes", "__init__"}
 ROOMS = {
     "model": 1,
+    "expiry": 1,
     "judge": 2,
     "evidence": 2,
     "catalog": 2,
@@ -32,7 +33,7 @@ ROOMS = {
     "cli": 5,
     "__main__": 6,
 }
-STDLIB_ONLY = ("guard", "journal", "errors", "clock", "processes")
+STDLIB_ONLY = ("guard", "journal", "errors", "clock", "processes", "expiry")
 STDLIB_ALLOWED = {"fireproof.model.record", "fireproof.model.verdict"}
 HOME = {  # outside package: the rooms that may name it
     "ansible_runner": {"children"},

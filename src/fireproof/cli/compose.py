@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Mapping
-from importlib.metadata import entry_points
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
+from fireproof.cli.plugins import Kinds, installed
 from fireproof.cli.recompute import judge_bag
 from fireproof.drillfile import Vocabulary, check_environment, load_environment, read_drill
-from fireproof.engine.planning import freeze
+from fireproof.engine.planning import freeze, uses
 from fireproof.engine.services import SealedBundle, Services
 from fireproof.errors import EnvironmentRefusal, UsageError
 from fireproof.evidence import EvidenceRoot, canonical_bytes, seal_bundle, sign_plan
@@ -19,7 +20,7 @@ from fireproof.faults import load_faults
 from fireproof.guard.folder import RunFolder
 from fireproof.model.environment import Environment
 from fireproof.model.plan import Plan
-from fireproof.model.ports import Observer, Signer
+from fireproof.model.ports import Fault, Observer, Signer, Step
 from fireproof.model.record import Record
 from fireproof.probes import read_present, start_probe
 from fireproof.secrets import Keeper
@@ -43,10 +44,10 @@ def load_lab(name: str) -> Lab:
     Raises:
         EnvironmentRefusal: when no installed package provides it.
     """
-    found = [point for point in entry_points(group="fireproof.labs") if point.name == name]
-    if not found:
+    found = installed("fireproof.labs").get(name)
+    if found is None:
         raise EnvironmentRefusal(f"no lab {name!r} is installed; pip install 'fireproof[lab]'")
-    lab: Lab = found[0].load()()
+    lab: Lab = found.load()()
     return lab
 
 
@@ -54,7 +55,7 @@ def load_any_environment(name: str) -> Environment:
     """A lab by its name, or an environment file by its path or its name below environments/."""
     if name.endswith((".yaml", ".yml")):
         return load_environment(Path(name))
-    if any(point.name == name for point in entry_points(group="fireproof.labs")):
+    if name in installed("fireproof.labs"):
         lab = load_lab(name)
         if lab.status() is None:
             raise EnvironmentRefusal(
@@ -68,11 +69,31 @@ def load_any_environment(name: str) -> Environment:
     return load_environment(path)
 
 
+def known_steps() -> Kinds[Step]:
+    """Every step there is, those of plug-ins when they are asked for."""
+    return Kinds("fireproof.steps", load_steps())
+
+
+def known_faults() -> Kinds[Fault]:
+    """Every fault there is, those of plug-ins when they are asked for."""
+    return Kinds("fireproof.faults", load_faults())
+
+
 def vocabulary() -> Vocabulary:
     """Every step and fault a drill file may use."""
-    steps = {kind: step.params for kind, step in load_steps().items()}
-    faults = {kind: fault.params for kind, fault in load_faults().items()}
-    return Vocabulary(steps, faults, None)
+    steps, faults = known_steps(), known_faults()
+
+    def whole() -> Vocabulary:
+        return Vocabulary(
+            {kind: step.params for kind, step in steps.items()},
+            {kind: fault.params for kind, fault in faults.items()},
+        )
+
+    return Vocabulary(
+        {kind: step.params for kind, step in steps.own.items()},
+        {kind: fault.params for kind, fault in faults.own.items()},
+        more=cache(whole),
+    )
 
 
 def make_plan(drill_file: Path, environment_name: str, run: str) -> Plan:
@@ -87,16 +108,21 @@ def make_plan(drill_file: Path, environment_name: str, run: str) -> Plan:
     problems = check_environment(loaded.drill, environment, loaded.marks)
     if problems:
         raise EnvironmentRefusal("\n".join(str(problem) for problem in problems))
-    return freeze(
+    steps, faults = known_steps(), known_faults()
+    plan = freeze(
         loaded.drill,
         environment,
         run=run,
         drill_file=drill_file,
         project=Path.cwd(),
         parameters={n: os.environ[n] for n in RECORDED_PARAMETERS if n in os.environ},
-        steps=load_steps(),
-        faults=load_faults(),
+        steps=steps,
+        faults=faults,
     )
+    harm = [use.kind for use in plan.drill.fault]
+    others = [use.kind for use in uses(plan.drill) if use not in plan.drill.fault]
+    plugins = steps.packages(others) | faults.packages(harm)
+    return plan.model_copy(update={"tool": {**plan.tool, **plugins}}) if plugins else plan
 
 
 def planned_environment(folder: RunFolder) -> Environment | None:
@@ -132,8 +158,8 @@ def make_services(
         return sign_plan(bag, plan, signer)
 
     return Services(
-        steps=load_steps(),
-        faults=load_faults(),
+        steps=known_steps(),
+        faults=known_faults(),
         start_probe=start_probe,
         read_present=read_present,
         judge_bag=judge_bag,

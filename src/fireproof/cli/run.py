@@ -27,6 +27,7 @@ def run(settings: RunSettings) -> int:
 def guarded(settings: RunSettings) -> int:
     """Fork the signer and the runner, and answer for their end."""
     gc.disable()  # importing makes no garbage worth a collection
+    from fireproof import expiry
     from fireproof.errors import EnvironmentRefusal
     from fireproof.evidence.layout import EvidenceRoot
     from fireproof.evidence.signer import start_signer
@@ -46,6 +47,7 @@ def guarded(settings: RunSettings) -> int:
         say("nothing was run.")
         return 3
     folder = RunFolder(evidence / "runs" / new_run_id())
+    expiry.start_keeper()  # before anybody here becomes a subreaper: it is to outlive us
 
     def runner(heart: Heart) -> int:
         from fireproof.cli.runner import run

@@ -19,6 +19,7 @@ _STEPS = ("preflight", "recover", "verify", "refuse")
 
 def schema(vocabulary: Vocabulary) -> dict[str, Any]:
     """Draft 2020-12 schema of a drill file in which these steps, faults and controls exist."""
+    vocabulary = vocabulary.whole()
     models: list[type[Any]] = [Drill, Baseline, *vocabulary.steps.values()]
     models += vocabulary.faults.values()
     inputs = [(model, "validation") for model in dict.fromkeys(models)]

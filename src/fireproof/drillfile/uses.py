@@ -49,6 +49,9 @@ def main_component(params: Mapping[str, Any], kind: str) -> tuple[str, str] | No
 def _read(node: Node, path: Path, vocabulary: Vocabulary, findings: Findings) -> PlacedUse | None:
     faulty = path[0] == "fault"
     kinds: Mapping[str, type[StepParams]] = vocabulary.faults if faulty else vocabulary.steps
+    if isinstance(node, Table) and not _explained(node, kinds):
+        vocabulary = vocabulary.whole()
+        kinds = vocabulary.faults if faulty else vocabulary.steps
     if not isinstance(node, Table):
         if not isinstance(node, Broken):
             example = f"{{{next(iter(kinds), 'kind')}: ...}}"
@@ -63,6 +66,12 @@ def _read(node: Node, path: Path, vocabulary: Vocabulary, findings: Findings) ->
     # Defaults are written out, so that the plan freezes the ones in force when it was made.
     use = Use(kind=kind, params=params.model_dump(mode="json", by_alias=True))
     return PlacedUse(path, node, kind, use)
+
+
+def _explained(table: Table, kinds: Mapping[str, type[StepParams]]) -> bool:
+    """Whether one kind takes every key of the entry."""
+    named = [key for key in table.entries if key in kinds]
+    return any(set(table.entries) <= keys_at(kinds[kind], ()) for kind in named)
 
 
 def _kind(

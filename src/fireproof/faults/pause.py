@@ -1,10 +1,15 @@
-"""``pause``: the server's whole tree stands still and answers nobody; the cheapest honest hang."""
+"""``pause``: the server's whole tree stands still and answers nobody; the cheapest honest hang.
+
+It carries its expiry: a keeper outside the runner's tree continues the server, whoever has died.
+"""
 
 from __future__ import annotations
 
 import signal
+import subprocess
 from typing import TYPE_CHECKING, Any
 
+from fireproof import expiry
 from fireproof.errors import EnvironmentRefusal, StepError, UndoError
 from fireproof.faults.base import LateParams, Undo, begin_undo, recorded
 from fireproof.faults.server import (
@@ -61,7 +66,8 @@ class Pause(LateParams):
             raise EnvironmentRefusal(f"{params.pause}: {why}")
         if is_stopped(who):
             raise EnvironmentRefusal(f"{params.pause}: pid {who.pid} is already stopped")
-        return undo | {"pids": [[one.pid, one.start_ticks] for one in tree_of(who)]}
+        pids = [[one.pid, one.start_ticks] for one in tree_of(who)]
+        return undo | {"pids": pids, "expiry": f"{context.run}-{who.pid}-{who.start_ticks}"}
 
     def apply(self, undo: Undo, context: StepContext) -> str:
         name = recorded(undo, "component")
@@ -69,6 +75,12 @@ class Pause(LateParams):
         if not targets or running(recorded(undo, "pid_file")) != targets[0]:
             raise StepError(f"{name} is not the process that was prepared; nothing was stopped")
         root = targets[0]
+        try:
+            expiry.arm(recorded(undo, "expiry"), targets, undo["expires_ns"] / 1e9)
+        except (OSError, subprocess.SubprocessError) as err:
+            raise StepError(
+                f"{name}: its expiry cannot be armed: {err}; nothing was stopped"
+            ) from err
         held = freeze(root, deadline_ns=context.deadline_ns)
         if not held or not is_stopped(root):
             raise StepError(f"{name}: pid {root.pid} did not stop")
@@ -85,6 +97,9 @@ class Pause(LateParams):
             lambda: not any(is_stopped(who) for who in targets), deadline_ns=deadline_ns
         ):
             raise UndoError(f"{name} is still stopped", self.by_hand(undo))
+        # Last: until here it still is the way out if this process dies too.
+        if isinstance(undo.get("expiry"), str):
+            expiry.cancel(undo["expiry"])
         if stopped:
             return f"continued {name}: {len(stopped)} processes"
         alive = any(is_alive(who) for who in targets)

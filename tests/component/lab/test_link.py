@@ -66,3 +66,15 @@ def test_a_spoiled_line_takes_the_ledger_away_and_nobody_else(
     assert row == (1,)
     assert fault.present(undo, recovered=False) is None
     wait_ready(url)
+
+
+def test_the_line_can_be_left_out(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever measures the ledger itself does not want a proxy in the numbers."""
+    monkeypatch.setenv("LEDGER_LINK", "direct")
+    direct = Lab(place)
+    direct.up(report=lambda _: None)
+    parts = direct.environment()["components"]
+    wait_ready(parts["ledger-api"]["url"])
+
+    assert "ledger-link" not in parts
+    assert direct.down(report=lambda _: None) == []

@@ -1,0 +1,165 @@
+"""Steps, faults and labs of a separate package, from ``check`` to a sealed bundle."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.scenario import Scenario
+
+pytestmark = pytest.mark.component
+
+EXAMPLE = Path(__file__).parents[2] / "plugin_example"
+
+
+def install(target: Path, **changes: str) -> Path:
+    """As an installer would lay it down: the package, and what its metadata says."""
+    project = tomllib.loads((EXAMPLE / "pyproject.toml").read_text())["project"]
+    shutil.copytree(EXAMPLE / "src", target)
+    info = target / f"fireproof_example-{project['version']}.dist-info"
+    info.mkdir()
+    facts = f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n"
+    (info / "METADATA").write_text(facts)
+    lines: list[str] = []
+    for group, points in project["entry-points"].items():
+        lines.append(f"[{group}]")
+        lines += [f"{name} = {changes.get(name, value)}" for name, value in points.items()]
+    (info / "entry_points.txt").write_text("\n".join(lines) + "\n")
+    return target
+
+
+@pytest.fixture
+def plugged(scenario: Scenario) -> Scenario:
+    """A scenario in whose Python the example is installed."""
+    target = install(scenario.project / "site")
+    scenario.environ["PYTHONPATH"] = str(target)
+    note = scenario.service / "note"
+    note.write_text("all is well\n")
+    scenario.extra = {"note": str(note), "faults": ["kill", "hide-note"]}
+    return scenario
+
+
+def drill_of(scenario: Scenario) -> dict[str, Any]:
+    drill = scenario.drill()
+    drill["fault"].insert(0, {"hide-note": "tiny"})
+    drill["baseline"]["steps"] = [{"read-note": "{tiny.note}", "says": "all is well"}]
+    drill["objectives"]["told"] = {"checks": ["note"]}
+    return drill
+
+
+def test_a_drill_with_a_step_and_a_fault_of_a_plugin_passes(plugged: Scenario) -> None:
+    """What a team writes for itself is worth as much as what we ship."""
+    ran = plugged.run(drill_of(plugged))
+
+    assert (ran.code, ran.outcome) == (0, "passed"), ran.stderr
+    assert (plugged.service / "note").read_text() == "all is well\n"
+    tool = json.loads((ran.bundle / "plan.json").read_text())["tool"]
+    assert tool["plugin:fireproof-example"] == "0.3.0"
+    del plugged.environ["PYTHONPATH"]
+    assert plugged.verify(ran.bundle) == 0, "an auditor does not install the plug-in"
+
+
+def test_a_killed_runner_is_undone_through_the_plugin(plugged: Scenario) -> None:
+    """The guardian's fresh process finds the fault again by its entry point."""
+    drill = drill_of(plugged)
+    drill["recover"] = [{"process": ["sleep", "30"], "timeout": "60s"}]
+    child = plugged.start(drill)
+    runner = plugged.wait_for_record("open")["data"]["pid"]
+    plugged.wait_for_record("injected")
+    assert not (plugged.service / "note").exists()
+
+    os.kill(runner, signal.SIGKILL)
+    ran = plugged.wait(child)
+
+    assert (ran.code, ran.outcome) == (7, "aborted"), ran.stderr
+    assert (plugged.service / "note").exists()
+
+
+def test_the_kinds_of_a_plugin_are_checked_like_ours(plugged: Scenario) -> None:
+    """A misspelt key of theirs has its line and column too."""
+    drill = drill_of(plugged)
+    drill["baseline"]["steps"] = [{"read-note": "x", "sais": "y"}]
+    drill["fault"] = [{"hide-notes": "tiny"}]
+    words = plugged.write(drill)
+
+    ran = plugged.wait(plugged.call(["check", words[1]]))
+
+    assert ran.code == 2
+    assert "baseline.steps.0: unknown key 'sais'; did you mean 'says'?" in ran.stderr
+    assert "fault.0: 'hide-notes' is not a known fault; did you mean 'hide-note'?" in ran.stderr
+    shown = plugged.wait(plugged.call(["schema"]))
+    assert {"read-note", "hide-note"} <= set(json.loads(shown.stdout)["$defs"]) | set(
+        key
+        for place in json.loads(shown.stdout)["$defs"].values()
+        for key in place.get("required", [])
+    )
+
+
+def test_without_the_plugin_its_kinds_are_unknown(scenario: Scenario) -> None:
+    """Red for the right reason."""
+    words = scenario.write(drill_of(scenario))
+
+    ran = scenario.wait(scenario.call(["check", words[1]]))
+
+    assert ran.code == 2
+    assert "'read-note' is not a known step" in ran.stderr
+    assert "'hide-note' is not a known fault" in ran.stderr
+
+
+def test_a_lab_of_a_plugin_is_an_environment(plugged: Scenario) -> None:
+    """``-e NAME`` finds it where ``lab`` is found."""
+    words = plugged.write(drill_of(plugged))
+    desk = plugged.project / "desk.json"
+    desk.write_text(json.dumps(plugged.environment()))
+    plugged.environ["DESK"] = str(desk)
+
+    ran = plugged.wait(plugged.call([*words[:3], "desk"]))
+
+    assert (ran.code, ran.outcome) == (0, "passed"), ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        ("fireproof_example.gone:Gone", "cannot be loaded: ModuleNotFoundError"),
+        ("fireproof_example.desk:Desk", "has no 'params'"),
+        ("fireproof_example.hide_note:HideNote", "has no 'run'"),
+    ],
+)
+def test_a_plugin_that_is_of_no_use_is_named(scenario: Scenario, value: str, says: str) -> None:
+    """The package to repair or uninstall, not a traceback."""
+    target = install(scenario.project / "site", **{"read-note": value})
+    scenario.environ["PYTHONPATH"] = str(target)
+    words = scenario.write(drill_of(scenario))
+
+    ran = scenario.wait(scenario.call(["check", words[1]]))
+
+    assert ran.code == 2, ran.stderr
+    assert "fireproof.steps 'read-note' of fireproof-example 0.3.0" in ran.stderr
+    assert says in ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
+def test_our_own_kinds_cost_no_scan(scenario: Scenario) -> None:
+    """Ten milliseconds of every call of everybody would be paid for a plug-in of one."""
+    words = scenario.write()
+    program = (
+        "from pathlib import Path\n"
+        "from fireproof.cli import plugins\n"
+        "def no(**_): raise AssertionError('scanned')\n"
+        "plugins.entry_points = no\n"
+        "from fireproof.cli.compose import vocabulary\n"
+        "from fireproof.drillfile import load_drill\n"
+        f"load_drill(Path({words[1]!r}), vocabulary())\n"
+    )
+
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=scenario.project)

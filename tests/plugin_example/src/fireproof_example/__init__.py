@@ -1,0 +1,1 @@
+"""What a package has to hold to add to fireproof."""
