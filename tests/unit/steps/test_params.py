@@ -13,6 +13,7 @@ from fireproof.steps import load_steps
 GOOD: list[dict[str, Any]] = [
     {"playbook": "restore.yml", "vars": {"a": "b"}, "timeout": "5m"},
     {"pytest": "tests/restored"},
+    {"refused": "restore.yml", "vars": {"a": "b"}, "because": "backup-intact", "timeout": "5m"},
     {"http": "{api.url}/x", "method": "POST", "json": {"a": [1, "{api.url}"]}, "contains": "ok"},
     {"sql": "SELECT 1", "on": "ledger-db", "expect": "1", "save": "one"},
     {"process": ["true"], "expect-exit": 3, "env": {"A": "b"}},
@@ -53,6 +54,8 @@ def test_parameters_survive_the_plan(text: dict[str, Any]) -> None:
         ({"http": "x", "stauts": 200}, "stauts"),
         ({"kill": "db", "signal": "STOP"}, "signal"),
         ({"sql": "SELECT 1"}, "on"),
+        ({"refused": "restore.yml"}, "because"),
+        ({"refused": "restore.yml", "because": ""}, "because"),
     ],
 )
 def test_a_wrong_parameter_is_named(text: dict[str, Any], says: str) -> None:
