@@ -440,6 +440,10 @@ class Lab:
         facts = self._facts()
         database = facts["environment"]["components"]["ledger-db"] if facts else {}
         dsn = database.get("admin-dsn")
+        if dsn and self._sql(dsn, "SELECT current_setting('synchronous_standby_names')"):
+            report("ledger-db: writes waited for wal-receiver; no longer, until a drill says so")
+            self._sql(dsn, "ALTER SYSTEM RESET synchronous_standby_names")
+            self._sql(dsn, "SELECT pg_reload_conf()")
         if not dsn or self._sql(dsn, "SELECT current_setting('archive_mode')") == "on":
             return
         report("ledger-db: archiving was off after a restore; turning it on again")

@@ -15,7 +15,10 @@ from proving_ground.spec import ServerSpec
 
 ARCHIVE_TIMEOUT_S = 5
 OLDEST = 15  # pg_basebackup manifests, pg_verifybackup and refusal of unreached targets all work
-_TOOLS = ("initdb", "postgres", "pg_basebackup", "pg_verifybackup", "psql", "pg_waldump")
+_TOOLS = (
+    *("initdb", "postgres", "psql", "pg_basebackup", "pg_verifybackup", "pg_waldump"),
+    *("pg_amcheck", "pg_checksums", "pg_receivewal"),
+)
 _INITDB_WITHIN_S = 60
 _SETTINGS = f"""
 # -- the lab's own settings

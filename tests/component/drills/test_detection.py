@@ -179,7 +179,7 @@ def as_page(seen: Matrix, record: dict[str, str]) -> str:
         "edit. Each row is one drill whose newest backup, or the WAL behind it, was damaged by",
         "`python -m proving_ground damage` after it had been taken and confirmed. The restore had",
         "an explicit target. **RED**: the check noticed. -: never made, because an earlier one had",
-        "stopped the restore.",
+        "stopped the restore. ?: nothing could be told.",
         "",
         f"{record.get('postgres', 'Postgres')}, {record.get('rclone', '')}, "
         f"Python {platform.python_version()}, {os.cpu_count()} cores.",

@@ -127,7 +127,8 @@ def test_a_postgres_that_does_not_start_is_told_and_leaves_nothing(
     """At 4 a.m. the server's own words are worth more than ours."""
     tools = place.parent / "bin"
     tools.mkdir(mode=0o755)
-    for name in ("initdb", "postgres", "pg_basebackup", "pg_verifybackup", "psql", "pg_waldump"):
+    first = ("initdb", "postgres", "pg_basebackup", "pg_verifybackup", "psql", "pg_waldump")
+    for name in (*first, "pg_amcheck", "pg_checksums", "pg_receivewal"):
         words = "#!/bin/sh\necho 'FATAL:  the sky is falling' >&2\n"
         end = 'touch "$2"/postgresql.conf\n' if name == "initdb" else "exit 1\n"
         (tools / name).write_text(words + end, "utf-8")

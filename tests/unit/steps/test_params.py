@@ -13,6 +13,7 @@ from fireproof.steps import load_steps
 GOOD: list[dict[str, Any]] = [
     {"playbook": "restore.yml", "vars": {"a": "b"}, "timeout": "5m"},
     {"pytest": "tests/restored"},
+    {"refused": "restore.yml", "vars": {"a": "b"}, "because": "backup-intact", "timeout": "5m"},
     {"http": "{api.url}/x", "method": "POST", "json": {"a": [1, "{api.url}"]}, "contains": "ok"},
     {"sql": "SELECT 1", "on": "ledger-db", "expect": "1", "save": "one"},
     {"process": ["true"], "expect-exit": 3, "env": {"A": "b"}},
@@ -65,6 +66,8 @@ def test_parameters_survive_the_plan(text: dict[str, Any]) -> None:
         ({"sql": "SELECT 1"}, "on"),
         ({"corrupt-file": "db", "file": "x", "at": 5, "places": 2}, "one place"),
         ({"throttle": "link", "rate": "10B"}, "at least 1kB"),
+        ({"refused": "restore.yml"}, "because"),
+        ({"refused": "restore.yml", "because": ""}, "because"),
     ],
 )
 def test_a_wrong_parameter_is_named(text: dict[str, Any], says: str) -> None:
