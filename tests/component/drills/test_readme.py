@@ -28,6 +28,8 @@ def without_numbers(text: str) -> list[str]:
     for line in text.splitlines():
         if line.startswith("fireproof: made a signing key"):
             continue  # said once a checkout; the README shows a later game day
+        if "  … still: " in line:
+            continue  # the heartbeat of a machine that took longer than a minute
         line = re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}", "RUN", line)
         line = re.sub(r"sha256:[0-9a-f]{64}", "DIGEST", line)
         line = re.sub(r"/\S+/(lab|fireproof-lab-\w+-\w+)(?=/|\s|$)", "LAB", line)
