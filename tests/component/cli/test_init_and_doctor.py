@@ -48,7 +48,7 @@ def test_what_init_writes_passes_check_and_says_what_is_next(tmp_path: Path) -> 
         "playbooks/start.yml",
     }
     listed = subprocess.run(
-        ["make", "-n", "-f", "fireproof.mk", "drill-restart-database"],
+        ["make", "--no-print-directory", "-n", "-f", "fireproof.mk", "drill-restart-database"],
         cwd=tmp_path,
         capture_output=True,
         text=True,
