@@ -94,7 +94,9 @@ def cancel(token: str) -> bool:
         line.settimeout(_WITHIN_S)
         try:
             line.connect(_name(token))
-            return line.recv(64) == _CANCELLED
+            said = line.recv(64)
+            line.recv(1)  # its end: until the keeper has hung up, the name is still in use
+            return said == _CANCELLED
         except (ConnectionError, TimeoutError):
             return False
 

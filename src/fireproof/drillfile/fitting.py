@@ -16,7 +16,8 @@ _FOR_PEOPLE = frozenset({"title", "save"})  # never resolved
 # Keys that say where something is. What they refer to may still hold a password; the step that
 # would put it on a command line looks again, and refuses.
 _WHERE = frozenset({"url", "host", "port", "bucket", "region", "endpoint", "user", "dbname"})
-_HARMLESS = frozenset({"declare-lost"})  # touches nothing, so it needs no way to take it back
+# Servers that these stop or freeze are started again by the component's own commands.
+_NEED_CONTROL = frozenset({"kill", "pause", "lose-data-directory"})
 
 
 def check_environment(
@@ -111,7 +112,7 @@ class _Fitting:
             may = f"allowed there: {', '.join(allowed)}" if allowed else "no fault is"
             text = f"{fault.kind!r} is not allowed on {name!r} in {where}; {may}"
             self._add((*path, key), text)
-        elif fault.kind not in _HARMLESS and self._environment.components[name].control is None:
+        elif fault.kind in _NEED_CONTROL and self._environment.components[name].control is None:
             text = (
                 f"{fault.kind!r} needs `control:` on {name!r}, which environment "
                 f"{self._environment.environment!r} does not give; an external DSN without host "
