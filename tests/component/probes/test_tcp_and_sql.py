@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -166,8 +167,9 @@ def test_a_recovery_time_is_measured_with_an_sql_probe(
         drill["probes"] = {"api": probe}
         drill["fault"] = [{"black-hole": "link"}]
         # Longer than the probe's period, or there is no outage to be seen.
-        back = f"sleep 1 && curl -sfX POST {link.api}/reset"
-        drill["recover"] = [{"process": ["sh", "-c", back]}]
+        post = f"u.urlopen(u.Request('{link.api}/reset', method='POST'))"
+        back = f"import time, urllib.request as u; time.sleep(1); {post}"
+        drill["recover"] = [{"process": [sys.executable, "-c", back]}]
 
         for _ in range(3):  # a machine that is late just then has measured nothing, and says so
             ran = scenario.run(drill)
