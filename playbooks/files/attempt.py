@@ -29,7 +29,7 @@ def attempt(wanted: dict[str, Any], checks: Checks) -> str:
     database, archive = wanted["database"], Archive(wanted["archive"])
     target = find_target("", archive)
     chain = find_backup(archive, target)
-    fresh = Path(database["restore-into"]) / f"attempt-{damage}-{wanted['run']}"
+    fresh = Path(database["restore-into"]) / f"fireproof-{wanted['run']}-{damage}"
     if fresh.exists():
         raise Stop(f"{fresh} exists; an attempt goes to a fresh folder")
     try:
