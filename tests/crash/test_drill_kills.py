@@ -10,7 +10,7 @@ import json
 import os
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,7 @@ class Drilled:
 DRILLS = (
     Drilled(
         "backup-restore",
-        100,
+        120,
         (*NAMED, "move:before", "move:after", "move#2:before", "canary-read:after"),
     ),
 )
@@ -57,11 +57,10 @@ class Ground:
 
     folder: Path
     lab: DrilledLab | None = None
-    lengths: dict[str, float] | None = None
+    lengths: dict[str, float] = field(default_factory=dict)
     built: int = 0
 
     def ready(self, name: str) -> tuple[DrilledLab, float]:
-        self.lengths = self.lengths or {}
         if self.lab is None:
             self.built += 1
             self.lab = DrilledLab(self.folder / str(self.built))
@@ -79,6 +78,10 @@ class Ground:
         lab.forget()
         return lab, self.lengths[name]
 
+    def shorten(self, name: str, took_s: float) -> None:
+        """A measurement on a busy machine would put kills behind the end of a run."""
+        self.lengths[name] = min(self.lengths[name], took_s)
+
     def down(self) -> list[str]:
         lab, self.lab = self.lab, None
         return lab.down() if lab else []
@@ -94,13 +97,15 @@ def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
 @pytest.mark.parametrize("kill", chosen(), ids=str)
 def test_a_drill_killed(kill: Kill, ground: Ground, facts: dict[str, Any]) -> None:
     """Whoever finds the service broken, or a run without its record, was told it cannot happen."""
-    facts |= {"suite": "drills", "drill": kill.drill, "who": kill.who, "signal": kill.signal}
-    facts["at"] = kill.at
     lab, length_s = ground.ready(kill.drill)
+    facts |= {"drill": kill.drill, "who": kill.who, "signal": kill.signal}
+    facts |= {"at": kill.at, "named": kill.share is None}
     around = lab.surroundings()
     before = lab.component("ledger-db")["data-directory"]
     try:
         killed = lab.kill("killed", kill, length_s)
+        if killed.struck_ns is None:  # it was faster than the one that was measured
+            ground.shorten(kill.drill, killed.took_s)
         results = list(lab.evidence.glob("runs/*/result.json"))
         begun = [p for p in lab.evidence.glob("runs/*/bag/data/journal.jsonl") if p.stat().st_size]
         if not kill.kills_both:  # somebody was there to bring it to its end

@@ -24,6 +24,7 @@ from support.lab_project import LabProject
 from support.residue import Surroundings, contents
 
 ENDS_WITHIN_S = 240.0
+MEASURED = 3  # a busy machine spoils a run now and then: the canary is late
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class Killed:
     code: int
     said: str
     struck_ns: int | None  # None: the run had ended before
+    took_s: float
 
 
 class DrilledLab(LabProject):
@@ -77,10 +79,12 @@ class DrilledLab(LabProject):
 
     def measure(self, name: str) -> float:
         """Seconds that an undisturbed run takes; it has to pass."""
-        began = time.monotonic()
-        code = self._start(name, {}).wait(ENDS_WITHIN_S)
-        assert code == 0, self._said()
-        return time.monotonic() - began
+        for _ in range(MEASURED):
+            began = time.monotonic()
+            if self._start(name, {}).wait(ENDS_WITHIN_S) == 0:
+                return time.monotonic() - began
+            self.up()
+        raise AssertionError(f"{name} does not pass undisturbed: {self._said()}")
 
     def _start(self, name: str, environ: dict[str, str]) -> subprocess.Popen[bytes]:
         with (self._notes / "said").open("wb") as said:
@@ -117,7 +121,7 @@ class DrilledLab(LabProject):
         wait_until_gone(runner)  # one that outlived its guardian ends its run by itself
         if told["FIREPROOF_STRUCK_AT"].exists():
             struck_ns = int(told["FIREPROOF_STRUCK_AT"].read_text())
-        return Killed(code, self._said(), struck_ns)
+        return Killed(code, self._said(), struck_ns, time.monotonic() - began)
 
     @staticmethod
     def _wait_for(path: Path, runner: int) -> None:
