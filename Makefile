@@ -67,8 +67,8 @@ fix: $(STAMP) ## repair format and lint where a machine can
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-bench: $(STAMP) ## speed, beside the peers, as ratios
-	@$(BIN)/python tests/bench/bench.py
+bench: $(STAMP) ## speed and truth, beside the peers, as ratios; make bench B=help measures one
+	@PYTHONPATH=tests $(BIN)/python -m bench $(B)
 
 verify: $(STAMP) ## check a bundle: make verify B=evidence/bundles/...
 	@test -n "$(B)" || { echo "make verify: say which bundle: make verify B=evidence/bundles/<year>/<month>/<run>" >&2; exit 2; }

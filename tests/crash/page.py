@@ -104,7 +104,7 @@ def page(lines: Sequence[dict[str, Any]]) -> str:
         words = f"{len(mine)} kills: {len(named)} at named points, {len(mine) - len(named)} at "
         words += f"random instants. As promised: {good}."
         if late:
-            words += f" Not counted: {late} whose run had ended before its instant came."
+            words += f" Not counted: {late}, whose run had ended before, or aborted by itself."
         text += [f"## {drill}", "", words, "", *by_place(mine), *outcomes(mine)]
         if any(line.get("undone_after_s") is not None for line in mine):
             text += ["From the kill until the fault was taken back:", "", *delays(mine)]

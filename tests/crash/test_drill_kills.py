@@ -18,7 +18,7 @@ import pytest
 
 from support.drilled_lab import DrilledLab
 from support.killing import NAMED, Kill, named_kills, random_kills, shard
-from support.legal import phase_at, stays_recovered, undone_after_s, why_not_legal
+from support.legal import ended_by_itself, phase_at, stays_recovered, undone_after_s, why_not_legal
 from support.residue import left_behind
 
 pytestmark = [pytest.mark.component, pytest.mark.crash, pytest.mark.full]
@@ -133,7 +133,8 @@ def test_a_drill_killed(kill: Kill, ground: Ground, facts: dict[str, Any]) -> No
                 "phase": phase_at(records, killed.struck_ns),
                 "outcome": result["judgement"]["outcome"],
                 "code": result["exit_code"],
-                "struck": killed.struck_ns is not None,
+                "struck": killed.struck_ns is not None
+                and not ended_by_itself(kill, records, killed.struck_ns),
                 "undone_after_s": undone_after_s(records, killed.struck_ns),
             }
             wrong = why_not_legal(

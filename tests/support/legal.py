@@ -37,6 +37,15 @@ def first(records: Sequence[Record], kind: str) -> Record | None:
     return next((record for record in records if record["kind"] == kind), None)
 
 
+def ended_by_itself(kill: Kill, records: Sequence[Record], struck_ns: int | None) -> bool:
+    """Whether the abort had a reason of its own: a busy machine is late with a canary's write."""
+    abort = first(records, "abort")
+    if abort is None or abort["data"]["by"] != "abort-condition":
+        return False
+    hit_nobody = kill.who == "guardian" and kill.signal == "STOP"
+    return struck_ns is None or hit_nobody or abort["mono_ns"] < struck_ns
+
+
 def stays_recovered(records: Sequence[Record]) -> bool:
     """Whether the undo was a no-op because a verified recovery had replaced what was lost."""
     back = [record for record in records if record["kind"] == "reverted"]
@@ -109,8 +118,8 @@ def _aborted(
 ) -> list[str]:
     if outcome != "aborted":
         return [f"an aborted run is called {outcome}"]
-    if struck_ns is None or abort["mono_ns"] < struck_ns:
-        return []  # it ended for a reason of its own
+    if struck_ns is None or ended_by_itself(kill, records, struck_ns):
+        return []
     by_handler = kill.signal not in DEADLY or kill.who == "guardian"
     signum = signal.SIGTERM if kill.signal in DEADLY else kill.number
     wrong = []
