@@ -92,13 +92,23 @@ def _parents() -> dict[int, int]:
     for entry in os.listdir("/proc"):
         if entry.isdigit():
             with contextlib.suppress(OSError):
-                stat = Path(f"/proc/{entry}/stat").read_text("utf-8", "replace")
-                found[int(entry)] = int(stat.rpartition(")")[2].split()[1])
+                # Without pathlib and decoding: a third of the time, for some hundred processes.
+                fd = os.open(f"/proc/{entry}/stat", os.O_RDONLY | os.O_CLOEXEC)
+                try:
+                    stat = os.read(fd, 4096)
+                finally:
+                    os.close(fd)
+                found[int(entry)] = int(stat.rpartition(b")")[2].split()[1])
     return found
 
 
-def _children(parent: int) -> list[int]:
-    return [pid for pid, above in _parents().items() if above == parent]
+def _own_children() -> set[int]:
+    """Pids of this process's children; looks at nobody else when the kernel says it has none."""
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return set()
+    return {pid for pid, above in _parents().items() if above == os.getpid()}
 
 
 def descendants(root: int) -> list[int]:
@@ -193,7 +203,7 @@ def run_to_end(
     environment (default: ``scrubbed()``). Raises OSError when it cannot be started.
     """
     before = time.monotonic_ns()
-    ours = set(_children(os.getpid()))
+    ours = _own_children()
     child = subprocess.Popen(
         list(argv),
         stdin=subprocess.DEVNULL,
@@ -226,7 +236,7 @@ def _end_orphans(ours: set[int]) -> None:
     Orphans come to us because the runner is a subreaper; elsewhere this finds nothing. Nobody else
     may start children of this process meanwhile: the engine starts probes and steps in one thread.
     """
-    for orphan in set(_children(os.getpid())) - ours:
+    for orphan in _own_children() - ours:
         kill_tree(orphan)
 
 
