@@ -37,7 +37,8 @@ def obey() -> None:
         stamp("down")
         if line.strip() == "kill":
             os.kill(os.getpid(), signal.SIGKILL)
-        os.kill(os.getpid(), signal.SIGSTOP)
+        # To this very thread: another would stop the process while this one stamps already.
+        signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)
         stamp("up")
 
 
