@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from fireproof.errors import DrillFileError, Problem, UsageError
+from fireproof.model.params import Asked
 
 
 def drill_files(paths: tuple[Path, ...]) -> list[Path]:
@@ -71,6 +72,9 @@ def command(
             problems.extend(error.problems)
 
     drills = [collect(lambda path: read_drill(path, words), file) for file in files]
+    for file, drill in zip(files, drills, strict=True):
+        if drill is not None and drill.params:  # what only the other profile has may be wrong too
+            collect(lambda path: read_drill(path, words, Asked("smoke")), file)
     for file in gamedays:
         if (gameday := collect(load_gameday, file)) is not None:
             problems += missing_drills(file, gameday.drills)

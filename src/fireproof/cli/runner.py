@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from fireproof.cli.compose import make_plan, make_services
+from fireproof.cli.params import asked_for
 from fireproof.cli.render import Renderer, make_renderer
 from fireproof.cli.settings import RunSettings
 from fireproof.cli.terminal import WAIT_S, ask_at_terminal, show_carets
@@ -86,7 +87,7 @@ def _run(
     known: Known,
 ) -> dict[str, Any]:
     with interrupts.armed():
-        plan = make_plan(settings.drill, settings.environment, folder.run)
+        plan = make_plan(settings.drill, settings.environment, folder.run, asked_for(settings))
         heart.allow(WAIT_S)  # a person is slower than the guardian is patient
         _permit(plan, settings)
         heart.allow(READ_S)

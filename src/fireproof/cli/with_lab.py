@@ -11,6 +11,7 @@ from types import FrameType
 from typing import Any
 
 from fireproof.cli.compose import load_lab, vocabulary
+from fireproof.cli.params import asked_for
 from fireproof.cli.settings import RunSettings
 from fireproof.cli.terminal import show_carets
 from fireproof.drillfile import load_drill, render
@@ -25,7 +26,7 @@ def check_all(settings: Sequence[RunSettings]) -> int:
     words = vocabulary()
     for one in settings:
         try:
-            load_drill(one.drill, words)
+            load_drill(one.drill, words, asked_for(one))
         except DrillFileError as error:
             problems += error.problems
     if problems:

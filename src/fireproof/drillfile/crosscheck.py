@@ -11,7 +11,7 @@ from collections.abc import Container, Iterable
 from pydantic import BaseModel
 
 from fireproof.drillfile.drills import Draft, PlacedEntry
-from fireproof.drillfile.findings import At, Findings, Path
+from fireproof.drillfile.findings import At, Findings, Path, shown
 from fireproof.drillfile.tree import Items, Node, Scalar, Table, child, plain
 from fireproof.drillfile.uses import NAME, PlacedUse, main_component
 from fireproof.drillfile.vocabulary import Vocabulary
@@ -45,6 +45,7 @@ def check_draft(draft: Draft, vocabulary: Vocabulary, findings: Findings) -> Non
         _probe(probe, findings)
     for objective in draft.objectives:
         _objective(objective, draft, vocabulary, findings)
+    _harmless(draft, findings)
     _saved(draft, findings)
     for use in draft.every_use():
         _longer_than_nothing(use.table, use.path, ("timeout", "expires"), findings)
@@ -143,6 +144,33 @@ def _objective(
             findings.add(clock.at, (*path, "clock"), text)
     if objective.variant == "checks":
         _twice(child(table, "checks"), (*path, "checks"), findings)
+    _covers(table, path, findings)
+
+
+def _covers(table: Table, path: Path, findings: Findings) -> None:
+    """Checklist rows, each once; by checks only of those that the objective names."""
+    covers = child(table, "covers")
+    _twice(covers, (*path, "covers"), findings)
+    if not isinstance(covers, Table):
+        return
+    checks = child(table, "checks")
+    named = [str(plain(node)) for node in (checks.nodes if isinstance(checks, Items) else ())]
+    for name, entry in covers.entries.items():
+        _twice(entry.node, (*path, "covers", name), findings)
+        if name not in named:
+            text = f"{shown(name)} is not among the objective's checks{suggestion(name, named)}"
+            findings.add(entry.key_at, (*path, "covers", name), text)
+
+
+def _harmless(draft: Draft, findings: Findings) -> None:
+    """A drill without a fault is fine as long as nothing is measured from the fault."""
+    fault = child(draft.root, "fault")
+    if fault is not None and (not isinstance(fault, Items) or fault.nodes):
+        return
+    for objective in draft.objectives:
+        if objective.variant in _SOURCES:
+            text = "is measured from the injection, and there is no fault; add one under `fault:`"
+            findings.add(objective.table.at, objective.path, text)
 
 
 def _known_controls(

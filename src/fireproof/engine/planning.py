@@ -13,6 +13,7 @@ from fireproof.clock import utc_label
 from fireproof.errors import EnvironmentRefusal
 from fireproof.model.drill import Drill, StepParams, Use
 from fireproof.model.environment import Environment
+from fireproof.model.params import InForce, Profile
 from fireproof.model.plan import Plan
 from fireproof.model.ports import Fault, Step
 
@@ -27,6 +28,8 @@ def freeze(
     drill_file: Path,
     project: Path,
     parameters: Mapping[str, str],
+    params: Mapping[str, InForce],
+    profile: Profile,
     steps: Mapping[str, Step],
     faults: Mapping[str, Fault],
 ) -> Plan:
@@ -47,6 +50,8 @@ def freeze(
         procedures=dict(sorted(procedures(drill, drill_file, project))),
         tool=tool_record(project),
         parameters=dict(parameters),
+        params=dict(params),
+        profile=profile,
     )
 
 
