@@ -73,7 +73,7 @@ class Quiet:
 
     def finish(self, result: dict[str, Any]) -> None:
         if result["bundle"]:
-            write_line(sys.stdout, _nearby(result["bundle"]))
+            write_line(sys.stdout, nearby(result["bundle"]))
         else:
             write_line(sys.stderr, f"fireproof: not sealed: {result.get('unsealed')}")
 
@@ -178,10 +178,10 @@ class Plain:
             self._put(f"  note: {remark}")
         self._put("")
         if result["bundle"]:
-            self._put(f"  bundle    {_nearby(result['bundle'])}")
+            self._put(f"  bundle    {nearby(result['bundle'])}")
             self._put(f"  identity  sha256:{result['identity']}")
-            self._put(f"  check it  fireproof verify {_nearby(result['bundle'])}")
-            write_line(sys.stdout, _nearby(result["bundle"]))
+            self._put(f"  check it  fireproof verify {nearby(result['bundle'])}")
+            write_line(sys.stdout, nearby(result["bundle"]))
         else:
             self._put(f"  NOT SEALED: {result.get('unsealed')}")
             self._put(f"  the records are in {result['folder']}; once the cause is gone:")
@@ -240,7 +240,7 @@ def _clock(ns: int) -> str:
     return f"{ns // 60_000_000_000:02d}:{ns / 1e9 % 60:04.1f}"
 
 
-def _nearby(path: str) -> str:
+def nearby(path: str) -> str:
     """Relative to here when it is below here."""
     absolute, here = Path(path), Path.cwd()
     return str(absolute.relative_to(here)) if absolute.is_relative_to(here) else path

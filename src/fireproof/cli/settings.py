@@ -25,6 +25,8 @@ class RunSettings:
     typed: str = ""  # the name of a production environment, as somebody typed it
     profile: str = "full"
     params: tuple[str, ...] = ()  # NAME=VALUE, as given
+    run_id: str = ""  # what a game day has planned; empty for a new one
+    parent: int = 0  # the game day's process: a drill comes down with it
 
     def to_argv(self) -> list[str]:
         """The same, for a child process; the lab is the caller's."""
@@ -36,12 +38,14 @@ class RunSettings:
         argv += ["--profile", self.profile] if self.profile != "full" else []
         for param in self.params:
             argv += ["--param", param]
+        argv += ["--run-id", self.run_id] if self.run_id else []
+        argv += ["--parent", str(self.parent)] if self.parent else []
         return argv if self.output == "plain" else [*argv, f"--{self.output}"]
 
 
 _VALUED = (
     *("--environment", "-e", "--evidence", "--confirm", "--typed"),
-    *("--profile", "--param"),
+    *("--profile", "--param", "--run-id", "--parent"),
 )
 
 
@@ -70,7 +74,8 @@ def parse_run(argv: list[str]) -> RunSettings | None:
         else:
             drill = word
     profile = values.get("profile", "full")
-    if drill is None or profile not in ("smoke", "full"):
+    parent = values.get("parent", "0")
+    if drill is None or profile not in ("smoke", "full") or not parent.isdecimal():
         return None
     evidence = Path(values["evidence"]) if "evidence" in values else default_evidence()
     environment = values.get("environment", "lab")
@@ -85,4 +90,6 @@ def parse_run(argv: list[str]) -> RunSettings | None:
         typed,
         profile,
         tuple(lists["--param"]),
+        values.get("run-id", ""),
+        int(parent),
     )

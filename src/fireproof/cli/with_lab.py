@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Any
 
@@ -35,11 +35,15 @@ def check_all(settings: Sequence[RunSettings]) -> int:
     return 0
 
 
-def run_with_lab(settings: Sequence[RunSettings]) -> int:
+def run_with_lab(
+    settings: Sequence[RunSettings],
+    run: Callable[[Sequence[RunSettings], Stops], int] | None = None,
+) -> int:
     """Run the drills one after the other in a fresh lab; the heaviest exit code.
 
     The lab's servers are nobody's children here: a guardian that ends its tree must not take the
-    restored database down. A lab that was up already is used and left up.
+    restored database down. A lab that was up already is used and left up. ``run`` does something
+    else with them than ``run_in_order``.
     """
     code = check_all(settings)
     if code:
@@ -61,7 +65,7 @@ def run_with_lab(settings: Sequence[RunSettings]) -> int:
             return ExitCode.STOPPED_BEFORE_FAULT
         code = int(ExitCode.DIRTY)  # until the drills have said otherwise
         try:
-            code = run_in_order(settings, stops)
+            code = (run or run_in_order)(settings, stops)
         finally:
             if ours and code != ExitCode.DIRTY:
                 left = lab.down(report=report)

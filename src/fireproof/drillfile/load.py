@@ -10,13 +10,13 @@ from pydantic import BaseModel
 
 from fireproof.drillfile.crosscheck import check_draft
 from fireproof.drillfile.drills import read_drill_tree
+from fireproof.drillfile.entries import read_gameday_tree
 from fireproof.drillfile.environments import read_environment_tree
 from fireproof.drillfile.findings import At, Findings, shown
 from fireproof.drillfile.marks import Loaded, Marks
 from fireproof.drillfile.params import fill_params
 from fireproof.drillfile.source import printable, read_text
 from fireproof.drillfile.tree import Node, Scalar, child, parse
-from fireproof.drillfile.validate import validate
 from fireproof.drillfile.vocabulary import Vocabulary
 from fireproof.model.drill import Drill
 from fireproof.model.environment import Environment
@@ -62,7 +62,7 @@ def load_gameday(path: Path) -> GameDay:
     """The game day of a file; raises as ``load_drill`` does."""
     findings = Findings(str(path))
     root = _tree(read_text(path, findings), findings)
-    gameday = validate(GameDay, root, (), findings) if root else None
+    gameday = read_gameday_tree(root, findings) if root else None
     if root:
         _named_like_its_file(root, "gameday", path.stem, findings)
     return _done(gameday, findings)
