@@ -44,6 +44,7 @@ HOME = {  # outside package: the rooms that may name it
     "botocore": {"stores", "secrets"},
     "yaml": {"drillfile"},
     "click": {"cli"},
+    "cronsim": {"model"},
     "rich": {"cli"},
     "cryptography": {"evidence"},
     "securesystemslib": {"evidence"},

@@ -5,22 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
 from fireproof.model.quantity import Duration, Rate
+from fireproof.model.schedule import Schedule
+from fireproof.model.strict import Name as Name
+from fireproof.model.strict import Strict as Strict
+from fireproof.model.strict import unsaid
 
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$", max_length=63)]
-"""Lower-case words joined by hyphens."""
 ControlId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9.-]+:[A-Za-z0-9.()/_-]+$")]
 """``framework:id``, for example ``nist-800-53:CP-9(1)``."""
 
 DEFAULT_STEP_TIMEOUT_NS = 60 * 10**9  # a step nobody thought about may not hold a drill for longer
-
-
-class Strict(BaseModel):
-    """Frozen, and a misspelt key is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class StepParams(Strict):
@@ -197,3 +193,4 @@ class Drill(Strict):
     verify: tuple[Use, ...] = ()
     refuse: tuple[Use, ...] = ()
     abort: tuple[AbortWhen, ...] = ()
+    schedule: Schedule | None = Field(default=None, exclude_if=unsaid)
