@@ -40,6 +40,7 @@ HOME = {  # outside package: the rooms that may name it
     "pytest": {"steps"},
     "httpx": {"steps"},
     "psycopg": {"steps", "probes"},
+    "prometheus_client": {"probes"},
     "boto3": {"stores", "secrets"},
     "botocore": {"stores", "secrets"},
     "yaml": {"drillfile"},
