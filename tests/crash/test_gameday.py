@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from fireproof.guard.folder import RunFolder
 from fireproof.processes import marked
 from support.gamedays import GameDays
 from support.scenario import Scenario
@@ -71,8 +72,8 @@ def test_a_game_day_killed_at(days: GameDays, point: str) -> None:
 
     said = first.stderr + after.stderr
     assert scenario.answers(), said
-    started = [path for path in scenario.evidence.glob("runs/*") if (path / "bag").exists()]
-    assert started == [], said  # whatever had begun has been sealed
+    left = [RunFolder(path) for path in scenario.evidence.glob("runs/*")]
+    assert not [run for run in left if run.bag.exists() and run.has_begun], said
     days_sealed = [path for path in days.bundles() if days.is_day(path)]
     if not days_sealed:
         assert ":1:" in point, said  # before its first record, or just after: nothing had begun

@@ -12,6 +12,8 @@ from fireproof.model.params import InForce, Profile
 from fireproof.model.strict import Strict, unsaid
 
 PLAN_FORMAT = "fireproof-plan/v1"
+OCCURRENCE = "OCCURRENCE"  # parameter: when a scheduled run was due, ISO 8601
+MISSED = "MISSED"  # parameter: why an occurrence that was due was not run
 
 
 class Plan(Strict):
