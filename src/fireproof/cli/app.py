@@ -16,6 +16,7 @@ COMMANDS = {
     "doctor": "what is missing on this machine, and the next move",
     "run": "run one drill: break, recover, measure, seal",
     "gameday": "run the drills of a game day, in order",
+    "acknowledge": "say that a manual step of a run is done",
     "check": "look for mistakes in drill files; nothing runs",
     "list": "the drills there are",
     "plan": "show what a drill would do, frozen",

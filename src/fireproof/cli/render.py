@@ -105,12 +105,13 @@ class Plain:
         self._stream = stream
         self._colour = colourful(stream)
         self._zero_ns: int | None = None
+        self._plan: Plan | None = None
         self._doing = "starting"
         self._over = threading.Event()
 
     def begin(self, plan: Plan) -> None:
         threading.Thread(target=self._beat, name="heartbeat", daemon=True).start()
-        drill = plan.drill
+        drill, self._plan = plan.drill, plan
         self._put(f"{drill.drill} on {plan.environment.environment}: {drill.title}")
         self._put(f"run {plan.run}")
 
@@ -133,6 +134,8 @@ class Plain:
         match kind:
             case "phase":
                 return self._paint(f"{data['phase'].upper()}  {_PHASES[data['phase']]}", "1")
+            case "step-start" if data["kind"] == "manual":
+                return f"  {data['label']} … {self._how_to_acknowledge(data)}"
             case "step-start" if data["timeout_ns"] > DEFAULT_STEP_TIMEOUT_NS:
                 return f"  {data['label']} …"  # may take its time: say what is being waited for
             case "step-end":
@@ -163,6 +166,15 @@ class Plain:
             case "residue":
                 return self._paint(f"  LEFT BEHIND: {'; '.join(data['found'])}", "31;1")
         return None
+
+    def _how_to_acknowledge(self, data: dict[str, Any]) -> str:
+        if self._plan is None:
+            return ""
+        drill, index = self._plan.drill, data["index"]
+        steps = drill.baseline.steps if data["phase"] == "baseline" else None
+        use = (steps or getattr(drill, data["phase"]))[index]
+        step = f"{data['phase']}-{index:02d}"
+        return f"fireproof acknowledge {self._plan.run} {step} --as {use.params['role']}"
 
     def finish(self, result: dict[str, Any]) -> None:
         self._over.set()

@@ -13,7 +13,7 @@ from fireproof.cli.render import Renderer, make_renderer
 from fireproof.cli.settings import RunSettings
 from fireproof.cli.terminal import WAIT_S, ask_at_terminal, show_carets
 from fireproof.drillfile import render
-from fireproof.engine.permission import refusals, typed_wrong
+from fireproof.engine.permission import refusals, typed_wrong, unattended
 from fireproof.engine.start import start
 from fireproof.errors import DrillFileError, EnvironmentRefusal, FireproofError, UsageError
 from fireproof.evidence import ChildSigner, EvidenceRoot
@@ -24,6 +24,7 @@ from fireproof.guard.interrupt import Interrupted, Interrupts
 from fireproof.model.plan import Plan
 from fireproof.model.ports import Secrets
 from fireproof.model.verdict import ExitCode
+from fireproof.steps.manual import somebody_is_here
 
 READ_S = 60.0  # secrets that are kept far away
 
@@ -71,6 +72,7 @@ def _permit(plan: Plan, settings: RunSettings) -> None:
         EnvironmentRefusal: nothing was touched, and nothing is left.
     """
     wrong = refusals(plan, confirmed=settings.confirm, now=datetime.now(UTC))
+    wrong += unattended(plan.drill, somebody_is_here=somebody_is_here())
     if not wrong and (said := typed_wrong(plan, settings.typed, ask_at_terminal)):
         wrong = [said]
     if wrong:

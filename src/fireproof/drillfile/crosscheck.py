@@ -51,6 +51,8 @@ def check_draft(draft: Draft, vocabulary: Vocabulary, findings: Findings) -> Non
     _saved(draft, findings)
     for use in draft.every_use():
         _longer_than_nothing(use.table, use.path, ("timeout", "expires"), findings)
+        if use.kind == "manual":
+            _role(use, draft, findings)
     for use in draft.uses[("fault",)]:
         _fault(use, draft, findings)
     _abort(draft, findings)
@@ -343,6 +345,16 @@ def _span(ns: int) -> str:
     if not minutes or not rest:
         return format_duration(ns)
     return format_duration(ns - rest) + format_duration(rest)
+
+
+def _role(use: PlacedUse, draft: Draft, findings: Findings) -> None:
+    """Who acknowledges a manual step is one of those whom the drill asks for."""
+    node, roles = child(use.table, "role"), child(draft.root, "roles")
+    names = list(roles.entries) if isinstance(roles, Table) else []
+    if isinstance(node, Scalar) and isinstance(node.value, str) and node.value not in names:
+        cure = suggestion(node.value, names) or "; add it under `roles:`"
+        text = f"no role is called {node.value!r}{cure}"
+        findings.add(node.at, (*use.path, "role"), text)
 
 
 def _expiry(fault: PlacedUse, draft: Draft, findings: Findings) -> None:

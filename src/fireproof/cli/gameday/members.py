@@ -45,7 +45,8 @@ class Beside:
         argv = [sys.executable, "-m", "fireproof", *settings.to_argv()]
         self._began_ns[name] = monotonic_ns()
         pipe = subprocess.PIPE if apart else None
-        child = subprocess.Popen(argv, stdout=pipe, stderr=pipe)
+        nobody = subprocess.DEVNULL if apart else None  # nobody types for two at once
+        child = subprocess.Popen(argv, stdin=nobody, stdout=pipe, stderr=pipe)
         self._children[name] = child
         if child.stdout is None or child.stderr is None:
             self._readers[name] = []

@@ -8,12 +8,14 @@ from pathlib import Path
 
 from fireproof.clock import utc_label
 from fireproof.drillfile import LoadedGameDay, check_environment
+from fireproof.engine.permission import unattended
 from fireproof.engine.planning import tool_record
 from fireproof.errors import EnvironmentRefusal
 from fireproof.guard.folder import new_run_id
 from fireproof.guard.lease import Lease
 from fireproof.model.environment import Environment
 from fireproof.model.gameday import GameDayPlan, Member, Place
+from fireproof.steps.manual import somebody_is_here
 
 
 def refuse_outside_window(day: LoadedGameDay, now: datetime) -> None:
@@ -33,6 +35,10 @@ def refuse_misfits(day: LoadedGameDay, environment: Environment) -> None:
         for member in day.members
         for problem in check_environment(member.loaded.drill, environment, member.loaded.marks)
     ]
+    groups = [member.group for member in day.members]
+    for member in day.members:  # side by side nobody knows whose question it is
+        here = groups.count(member.group) == 1 and somebody_is_here()
+        problems += unattended(member.loaded.drill, somebody_is_here=here)
     if problems:
         raise EnvironmentRefusal("\n".join(dict.fromkeys(problems)))
     components = {name for member in day.members for name in member.loaded.drill.components}
