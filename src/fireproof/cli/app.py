@@ -22,6 +22,7 @@ COMMANDS = {
     "plan": "show what a drill would do, frozen",
     "schema": "JSON Schema of drill files, for editors",
     "verify": "check a bundle and recompute every number in it",
+    "coverage": "which checklist rows verified bundles show",
     "recover": "undo and seal runs whose runner died",
     "show": "the result of a run or bundle, for people",
     "schedule": "run what is due, seal what was missed; units for cron, systemd and others",

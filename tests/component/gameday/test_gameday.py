@@ -178,3 +178,26 @@ def _baseline(days: GameDays) -> bool:
     time.sleep(0.05)
     paths: list[Path] = list(days.scenario.evidence.glob("runs/*/bag/data/journal.jsonl"))
     return any('"phase":"baseline"' in path.read_text() for path in paths)
+
+
+def test_the_checklist_is_written_from_bundles_that_hold(days: GameDays) -> None:
+    """A page that an unverified bundle could turn green would be a claim like any other."""
+    days.write("green", ["tiny"])
+    days.write("red", ["tiny"], objectives={"answers": {"checks": ["it answers"], "covers": [42]}})
+    days.call("green", {"drill": "red", "params": {"status": 404}})
+    page = days.scenario.project / "checklist.md"
+    words = ["coverage", str(days.bundle()), "--write", str(page)]
+
+    assert days.scenario.wait(days.scenario.call(words)).code == 0
+    text = page.read_text()
+    assert "**2 of 161 rows are shown and met.** 1 are shown and not met" in text
+    assert "an observed value | met | green, answers (smoke) | 1 check of 1 held |" in text
+    assert "names no key is refused | MISSED | red, answers (smoke) | it answers: expected" in text
+
+    page.unlink()
+    run = days.judgement()["drills"][0]["run"]
+    (days.bundle().parent / run / "run.json").write_text("{}")
+    refused = days.scenario.wait(days.scenario.call(words))
+    assert refused.code == 5
+    assert "does not hold; nothing was written" in refused.stderr
+    assert not page.exists()
