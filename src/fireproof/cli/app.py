@@ -16,6 +16,8 @@ COMMANDS = {
     "doctor": "what is missing on this machine, and the next move",
     "run": "run one drill: break, recover, measure, seal",
     "gameday": "run the drills of a game day, in order",
+    "stop": "end a run now, undone and sealed; --all: every run, and none begins",
+    "unblock": "let drills begin again after stop --all",
     "check": "look for mistakes in drill files; nothing runs",
     "list": "the drills there are",
     "plan": "show what a drill would do, frozen",

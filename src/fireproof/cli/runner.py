@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import traceback
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -36,9 +37,15 @@ class Known:
         return str(self.secrets.redact(text)) if self.secrets else text
 
 
-def run(settings: RunSettings, folder: RunFolder, signer: ChildSigner, heart: Heart) -> int:
-    """Exit code of one run, in the forked runner."""
-    interrupts = Interrupts()
+def run(
+    settings: RunSettings,
+    folder: RunFolder,
+    signer: ChildSigner,
+    heart: Heart,
+    asked: Callable[[], str | None],
+) -> int:
+    """Exit code of one run, in the forked runner; ``asked``: who wants it stopped."""
+    interrupts = Interrupts(asked)
     interrupts.install()
     renderer = make_renderer(settings.output)
     known = Known()

@@ -63,6 +63,11 @@ class RunFolder:
     def result(self) -> Path:
         return self.root / "result.json"
 
+    @property
+    def abandoned(self) -> Path:
+        """Where it says who gave the undo up; the sweeper leaves such a run to people."""
+        return self.root / "abandoned.json"
+
     def create(self) -> int:
         """Make the folder and take its lock; returns the lock's descriptor.
 

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import pty
-import select
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +11,7 @@ from typing import Any
 import pytest
 
 from support.scenario import Scenario
+from support.terminal import Terminal
 
 pytestmark = pytest.mark.component
 
@@ -70,27 +67,10 @@ def test_production_needs_its_components_and_its_name(scenario: Placed) -> None:
 
 def _at_a_terminal(scenario: Placed, answer: str) -> tuple[int, str]:
     """Exit code and screen of a run in a terminal of its own, with one line typed."""
-    words = [sys.executable, "-m", "fireproof", *scenario.write(), "--confirm", "tiny"]
-    pid, screen = pty.fork()
-    if pid == 0:
-        os.chdir(scenario.project)
-        os.execve(sys.executable, words, scenario.environ | {"CI": "1"})  # noqa: S606
-    seen, typed, give_up_at = b"", False, time.monotonic() + 60
-    while time.monotonic() < give_up_at:
-        if select.select([screen], [], [], 0.2)[0]:
-            try:
-                block = os.read(screen, 4096)
-            except OSError:
-                break  # its last process closed the terminal
-            if not block:
-                break
-            seen += block
-        if not typed and b"Type its name" in seen:
-            os.write(screen, answer.encode() + b"\n")
-            typed = True
-    _, status = os.waitpid(pid, 0)
-    os.close(screen)
-    return os.waitstatus_to_exitcode(status), seen.decode("utf-8", "replace")
+    terminal = Terminal([*scenario.write(), "--confirm", "tiny"], scenario)
+    terminal.wait_for("Type its name")
+    terminal.type(answer + "\n")
+    return terminal.end(), terminal.seen
 
 
 @pytest.mark.full
