@@ -21,6 +21,7 @@ COMMANDS = {
     "check": "look for mistakes in drill files; nothing runs",
     "list": "the drills there are",
     "plan": "show what a drill would do, frozen",
+    "approve": "agree to exactly this plan, by a key of your own",
     "schema": "JSON Schema of drill files, for editors",
     "verify": "check a bundle and recompute every number in it",
     "recover": "undo and seal runs whose runner died",

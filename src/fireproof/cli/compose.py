@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,7 +15,14 @@ from fireproof.drillfile import Vocabulary, check_environment, load_environment,
 from fireproof.engine.planning import freeze, uses
 from fireproof.engine.services import SealedBundle, Services
 from fireproof.errors import EnvironmentRefusal, UsageError
-from fireproof.evidence import EvidenceRoot, canonical_bytes, seal_bundle, sign_plan
+from fireproof.evidence import (
+    Approval,
+    EvidenceRoot,
+    canonical_bytes,
+    put_approvals,
+    seal_bundle,
+    sign_plan,
+)
 from fireproof.faults import load_faults
 from fireproof.guard.folder import RunFolder
 from fireproof.model.environment import Environment
@@ -136,7 +143,11 @@ def planned_environment(folder: RunFolder) -> Environment | None:
 
 
 def make_services(
-    evidence: Path, observe: Observer, signer: Signer, environment: Environment | None
+    evidence: Path,
+    observe: Observer,
+    signer: Signer,
+    environment: Environment | None,
+    approvals: Sequence[Approval] = (),
 ) -> Services:
     """The engine's neighbours, introduced; the environment says which secrets they guard."""
     root = EvidenceRoot(evidence)
@@ -155,6 +166,7 @@ def make_services(
 
     def sign(bag: Path, plan: dict[str, Any]) -> str:
         keeper.refuse_in_the_open(canonical_bytes(plan))
+        put_approvals(bag, approvals)
         return sign_plan(bag, plan, signer)
 
     return Services(

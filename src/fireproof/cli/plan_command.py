@@ -17,6 +17,7 @@ def command(drill: Path, environment: str, as_json: bool) -> int:
     """Show the plan of DRILL: phases, faults with their undo, objectives with their limits."""
     from fireproof.cli.compose import make_plan
     from fireproof.engine.permission import must_confirm, refusals
+    from fireproof.evidence import approved_digest
     from fireproof.guard.folder import new_run_id
     from fireproof.model.quantity import format_duration
 
@@ -42,6 +43,9 @@ def command(drill: Path, environment: str, as_json: bool) -> int:
         print(f"  refused now: {line}")
     if must_confirm(plan):
         print(f"  to run it  {' '.join(f'--confirm {name}' for name in loaded.components)}")
+    if where.approvals:
+        digest = approved_digest(plan.model_dump(mode="json", by_alias=True))
+        print(f"  approvals  {where.approvals} needed, of the plan sha256:{digest}")
     print(f"  procedures {len(plan.procedures)} files, each with its digest")
     print(f"  baseline   {format_duration(loaded.baseline.for_)}")
     return 0

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+from fireproof.cli.approvals import find_enough
 from fireproof.cli.compose import make_plan, make_services
 from fireproof.cli.render import Renderer, make_renderer
 from fireproof.cli.settings import RunSettings
@@ -16,7 +17,7 @@ from fireproof.drillfile import render
 from fireproof.engine.permission import refusals, typed_wrong
 from fireproof.engine.start import start
 from fireproof.errors import DrillFileError, EnvironmentRefusal, FireproofError, UsageError
-from fireproof.evidence import ChildSigner, EvidenceRoot
+from fireproof.evidence import Approval, ChildSigner, EvidenceRoot
 from fireproof.guard.folder import RunFolder
 from fireproof.guard.guardian import say
 from fireproof.guard.heartbeat import Heart
@@ -70,17 +71,20 @@ def run(
     return int(result["exit_code"])
 
 
-def _permit(plan: Plan, settings: RunSettings) -> None:
-    """Refuse what the environment does not allow now, all reasons at once.
+def _permit(plan: Plan, settings: RunSettings, runner: Callable[[], str]) -> list[Approval]:
+    """Refuse what the environment does not allow now, all reasons at once; who approved.
 
     Raises:
         EnvironmentRefusal: nothing was touched, and nothing is left.
     """
     wrong = refusals(plan, confirmed=settings.confirm, now=datetime.now(UTC))
+    approvals, unapproved = find_enough(plan, settings, runner)
+    wrong += unapproved
     if not wrong and (said := typed_wrong(plan, settings.typed, ask_at_terminal)):
         wrong = [said]
     if wrong:
         raise EnvironmentRefusal("\n".join(wrong))
+    return approvals
 
 
 def _run(
@@ -95,9 +99,12 @@ def _run(
     with interrupts.armed():
         plan = make_plan(settings.drill, settings.environment, folder.run)
         heart.allow(WAIT_S)  # a person is slower than the guardian is patient
-        _permit(plan, settings)
+        approvals = _permit(plan, settings, lambda: signer.key_id)
         heart.allow(READ_S)
-    services = make_services(folder.evidence, renderer.on_record, signer, plan.environment)
+    plan = plan.model_copy(update={"approvals": {a.key_id: a.sha256 for a in approvals}})
+    services = make_services(
+        folder.evidence, renderer.on_record, signer, plan.environment, approvals
+    )
     known.secrets = services.secrets
     gc.freeze()
     gc.enable()

@@ -20,10 +20,21 @@ from fireproof.cli.settings import default_evidence
     type=click.Path(path_type=Path),
     help="public key (PEM) to trust; default: every *.pub.pem in evidence/trust/",
 )
+@click.option(
+    "--approver",
+    "approvers",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="public key of who may approve plans; default: every one in evidence/trust/approvers/",
+)
 @click.option("--evidence", type=click.Path(path_type=Path), help="whose trust/ to use")
 @click.option("--json", "as_json", is_flag=True, help="one JSON object a bundle")
 def command(
-    bundles: tuple[Path, ...], keys: tuple[Path, ...], evidence: Path | None, as_json: bool
+    bundles: tuple[Path, ...],
+    keys: tuple[Path, ...],
+    approvers: tuple[Path, ...],
+    evidence: Path | None,
+    as_json: bool,
 ) -> int:
     """Check BUNDLES: nothing in a bundle is believed, its numbers are computed again.
 
@@ -33,11 +44,14 @@ def command(
     from fireproof.evidence import EvidenceRoot, load_trusted_keys, verify_bundle
     from fireproof.journal import read_journal
 
-    trust = None if keys else EvidenceRoot(evidence or default_evidence()).trust
+    root = EvidenceRoot(evidence or default_evidence())
+    trust = None if keys else root.trust
+    may_approve = None if approvers else root.approvers
     code = 0
     for bundle in bundles:
         trusted = load_trusted_keys(keys, trust, bundle=bundle)
-        report = verify_bundle(bundle, trusted, recompute, read_journal)
+        agreed = load_trusted_keys(approvers, may_approve, bundle=bundle)
+        report = verify_bundle(bundle, trusted, recompute, read_journal, agreed)
         if as_json:
             print(json.dumps(report.to_json(), sort_keys=True))
         else:

@@ -153,9 +153,10 @@ class RunFolder:
     def discard(self) -> None:
         """Remove a folder whose journal has not one whole record."""
         plan = (self.bag / "plan.json", self.bag / "plan.sigstore.json")
-        for path in (self.ballast, self.journal, *plan, self.lock):
+        approvals = self.data / "approvals"
+        for path in (self.ballast, self.journal, *plan, *approvals.glob("*"), self.lock):
             with contextlib.suppress(OSError):
                 path.unlink()
-        for folder in (self.data, self.bag, self.root):
+        for folder in (approvals, self.data, self.bag, self.root):
             with contextlib.suppress(OSError):
                 folder.rmdir()

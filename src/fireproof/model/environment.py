@@ -115,6 +115,11 @@ class Freeze(Strict):
         return parse_instant(self.from_) <= now < parse_instant(self.until)
 
 
+def _none(value: object) -> bool:
+    """Whether a plan leaves a field out: nobody is asked to approve."""
+    return not value
+
+
 class Environment(Strict):
     """A named place with its components."""
 
@@ -125,8 +130,18 @@ class Environment(Strict):
     identity: str = ""  # what leases are keyed by; two names for one place share it
     components: Mapping[Name, Component] = Field(min_length=1)
     record: Mapping[str, str] = {}  # versions and digests that the place states about itself
+    approvals: int | None = Field(default=None, ge=0, validate_default=True, exclude_if=_none)
+    approvers: tuple[str, ...] = Field(default=(), exclude_if=_none)  # files of their public keys
     confirm: bool = False  # every drilled component is named again by --confirm
     freeze: tuple[Freeze, ...] = ()
+
+    @field_validator("approvals")
+    @classmethod
+    def _one_in_production(cls, needed: int | None, info: ValidationInfo) -> int:
+        production = info.data.get("environment_class") == "production"
+        if production and needed == 0:
+            raise ValueError("expected at least 1 for class production, got 0")
+        return production * 1 if needed is None else needed
 
     def elsewhere(self) -> dict[tuple[str, str], Reference]:
         """Every (component, key) whose value is kept elsewhere, with the place."""

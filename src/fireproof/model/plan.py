@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from pydantic import Field
+
 from fireproof.model.drill import Drill, Strict
 from fireproof.model.environment import Environment
 
@@ -22,3 +24,5 @@ class Plan(Strict):
     procedures: Mapping[str, str]  # path relative to the project: sha256
     tool: Mapping[str, str]  # fireproof version, git commit, dirtiness
     parameters: Mapping[str, str] = {}
+    # id of the key that approved: sha256 of the envelope
+    approvals: Mapping[str, str] = Field(default={}, exclude_if=lambda found: not found)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from support.approver import make_approver
 from support.scenario import Scenario
 from support.terminal import Terminal
 
@@ -56,13 +57,24 @@ def test_production_needs_its_components_and_its_name(scenario: Placed) -> None:
     """One wrong -e at a prompt must not be an outage."""
     scenario.place = {"class": "production"}
 
-    assert "name what will be broken: --confirm tiny" in _refused(scenario)
+    said = _refused(scenario)
+    assert "name what will be broken: --confirm tiny" in said
+    assert "asks for 1 approval of exactly this plan" in said
+    _approve(scenario)
     assert "there is no terminal" in _refused(scenario, "--confirm", "tiny")
     assert "typed 'dusk', expected 'desk'" in _refused(
         scenario, "--confirm", "tiny", "--typed", "dusk"
     )
     ran = scenario.wait(scenario.call([*scenario.write(), "--confirm", "tiny", "--typed", "desk"]))
     assert (ran.code, ran.outcome) == (0, "passed"), ran.stderr
+
+
+def _approve(scenario: Placed) -> None:
+    _, drill, _, place = scenario.write()
+    key = make_approver(scenario.evidence, "owner")
+    child = scenario.call(["approve", drill, "-e", place, "--key", str(key)])
+    _, stderr = child.communicate(timeout=60)
+    assert child.returncode == 0, stderr
 
 
 def _at_a_terminal(scenario: Placed, answer: str) -> tuple[int, str]:
@@ -77,6 +89,7 @@ def _at_a_terminal(scenario: Placed, answer: str) -> tuple[int, str]:
 def test_the_name_is_read_from_the_terminal(scenario: Placed) -> None:
     """People type; scripts pass --typed."""
     scenario.place = {"class": "production"}
+    _approve(scenario)
 
     code, seen = _at_a_terminal(scenario, "desk")
     assert code == 0, seen
