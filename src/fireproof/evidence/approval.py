@@ -165,7 +165,7 @@ def verify_approvals(
     if set(there) - set(named):
         wrong.append(f"{APPROVALS}: holds an approval that {PLAN} does not name")
     if len(found) < needed:
-        wrong.append(f"{needed} approved plans were asked for by the environment, {len(found)} are")
+        wrong.append(f"the environment asks for {needed} approvals of the plan, {len(found)} hold")
     who = ", ".join(short_id(one.key_id) for one in found)
     return f"{len(found)} of {needed} needed, of exactly this plan, by trusted key {who}", wrong
 
