@@ -167,6 +167,7 @@ def test_your_own_system_is_drilled_by_a_new_environment_file(host: Host, tmp_pa
     assert not [p for p in tmp_path.rglob("*") if p.is_file() and PASSWORD in _text(p)]
 
 
+@pytest.mark.full
 def test_a_drill_is_approved_and_stopped_as_the_page_says(scenario: Scenario) -> None:
     """In an incident nobody tries out commands."""
     environment = scenario.environment()

@@ -4,47 +4,23 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tomllib
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from support.plugin import install, plug
 from support.scenario import Scenario
 
 pytestmark = pytest.mark.component
-
-EXAMPLE = Path(__file__).parents[2] / "plugin_example"
-
-
-def install(target: Path, **changes: str) -> Path:
-    """As an installer would lay it down: the package, and what its metadata says."""
-    project = tomllib.loads((EXAMPLE / "pyproject.toml").read_text())["project"]
-    shutil.copytree(EXAMPLE / "src", target)
-    info = target / f"fireproof_example-{project['version']}.dist-info"
-    info.mkdir()
-    facts = f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n"
-    (info / "METADATA").write_text(facts)
-    lines: list[str] = []
-    for group, points in project["entry-points"].items():
-        lines.append(f"[{group}]")
-        lines += [f"{name} = {changes.get(name, value)}" for name, value in points.items()]
-    (info / "entry_points.txt").write_text("\n".join(lines) + "\n")
-    return target
 
 
 @pytest.fixture
 def plugged(scenario: Scenario) -> Scenario:
     """A scenario in whose Python the example is installed."""
-    target = install(scenario.project / "site")
-    scenario.environ["PYTHONPATH"] = str(target)
-    note = scenario.service / "note"
-    note.write_text("all is well\n")
-    scenario.extra = {"note": str(note), "faults": ["kill", "hide-note"]}
+    plug(scenario)
     return scenario
 
 

@@ -122,7 +122,10 @@ def test_stop_all_ends_every_run_and_lets_none_begin(scenario: Scenario) -> None
     assert scenario.run().code == 0
 
 
-@pytest.mark.parametrize("what", ["rubbish", "a folder", "a link to nowhere"])
+@pytest.mark.parametrize(
+    "what",
+    ["rubbish", *(pytest.param(w, marks=pytest.mark.full) for w in ("a folder", "a link"))],
+)
 def test_a_block_that_cannot_be_read_blocks(scenario: Scenario, what: str) -> None:
     """Whoever wrote it meant something."""
     block = block_of(scenario)
