@@ -96,6 +96,10 @@ def _source(task: dict[str, Any]) -> tuple[StartAttempt, type[Any], dict[str, An
     """How questions are asked, and by which observer they are judged."""
     kind, url = task["kind"], task["url"]
     plain = {"within_ns": task.get("within_ns"), "equals": task.get("equals")}
+    if "plugin" in task:
+        from fireproof.probes.plugin import asking
+
+        return asking(task), PlainObserver, plain
     if kind == "sql":
         return _sql(url, task["query"]), PlainObserver, plain
     if kind == "tcp":
@@ -141,7 +145,8 @@ async def _work(task: dict[str, Any]) -> int:
     loop.add_signal_handler(signal.SIGTERM, schedule.stop)
     gc.collect()
     gc.freeze()
-    if task["kind"] != "sql":  # libpq's results are collected; the others cut their cycles
+    if task["kind"] != "sql" and "plugin" not in task:  # libpq's results are collected, and who
+        # knows what a plug-in makes; the others cut their cycles
         gc.disable()  # a collection is a pause, and pauses are what we measure in others
     status.state = RUNNING
     await running
