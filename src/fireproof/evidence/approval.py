@@ -1,8 +1,9 @@
 """Approvals: somebody other than the runner agreed to exactly this plan, before it ran.
 
 What is approved is the plan without what is only known at its start (``run``, ``created_at``, the
-approvals themselves) and without where the checkout stood (``tool.commit``, ``tool.dirty``): every
-file that a run uses has its own digest under ``procedures``.
+approvals themselves, the occurrence of a schedule) and without where the checkout stood
+(``tool.commit``, ``tool.dirty``): every file that a run uses has its own digest under
+``procedures``.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from fireproof.evidence.envelope import decode_envelope, short_id, verify_envelo
 from fireproof.evidence.layout import APPROVALS, PLAN, EvidenceRoot
 from fireproof.evidence.statement import PAYLOAD_TYPE, STATEMENT
 from fireproof.evidence.tree import make_folders, read_small, sync_folder, write_durably
+from fireproof.model.plan import MISSED, OCCURRENCE
 
 if TYPE_CHECKING:
     from fireproof.evidence.keys import TrustedKeys
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
 DRILL_APPROVAL: Final = "https://fireproof.dev/drill-approval/v1"
 _SUFFIX: Final = ".sigstore.json"
 _AT_START: Final = ("run", "created_at", "approvals")
-_OF_CHECKOUT: Final = ("commit", "dirty")
+_LEFT_OUT: Final = {"tool": ("commit", "dirty"), "parameters": (OCCURRENCE, MISSED)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +58,9 @@ class Approval:
 def approved_part(plan: Mapping[str, Any]) -> dict[str, Any]:
     """What of a plan is approved."""
     part = {key: value for key, value in plan.items() if key not in _AT_START}
-    tool = plan.get("tool")
-    if isinstance(tool, dict):
-        part["tool"] = {key: value for key, value in tool.items() if key not in _OF_CHECKOUT}
+    for name, keys in _LEFT_OUT.items():
+        if isinstance(whole := part.get(name), dict):
+            part[name] = {key: value for key, value in whole.items() if key not in keys}
     return part
 
 

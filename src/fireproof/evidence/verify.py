@@ -281,6 +281,8 @@ class _Look:
         """Who agreed to exactly this plan; empty when nobody was asked."""
         if self.plan is None or "structure" in self.failed:
             return ""  # that has been said, and without a plan nothing was approved
+        if self.run is not None and self.run.outcome == Outcome.MISSED_RUN.value:
+            return ""  # nobody has to agree to what was never begun
         plan = parse_canonical_object(self._small(PLAN), PLAN)
         runner = decode_envelope(self._small(PLAN_SIGNED), PLAN_SIGNED).key_id
         detail, wrong = verify_approvals(self.folder, plan, self.approvers, runner)

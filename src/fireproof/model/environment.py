@@ -11,6 +11,7 @@ from pydantic import ConfigDict, Field, StringConstraints, ValidationInfo, field
 
 from fireproof.errors import EnvironmentRefusal
 from fireproof.model.drill import Name, Strict
+from fireproof.model.strict import unsaid
 
 _REFERENCE = re.compile(r"\{([a-z][a-z0-9-]*)\.([a-z0-9_-]+)\}")
 _ELSEWHERE = re.compile(r"(env|file|aws-sm):(.*)", re.DOTALL)
@@ -115,9 +116,9 @@ class Freeze(Strict):
         return parse_instant(self.from_) <= now < parse_instant(self.until)
 
 
-def _none(value: object) -> bool:
-    """Whether a plan leaves a field out: nobody is asked to approve."""
-    return not value
+def _nobody(needed: object) -> bool:
+    """Whether nobody is asked to approve; then a plan has the bytes that it had before."""
+    return not needed
 
 
 class Environment(Strict):
@@ -130,8 +131,8 @@ class Environment(Strict):
     identity: str = ""  # what leases are keyed by; two names for one place share it
     components: Mapping[Name, Component] = Field(min_length=1)
     record: Mapping[str, str] = {}  # versions and digests that the place states about itself
-    approvals: int | None = Field(default=None, ge=0, validate_default=True, exclude_if=_none)
-    approvers: tuple[str, ...] = Field(default=(), exclude_if=_none)  # files of their public keys
+    approvals: int | None = Field(default=None, ge=0, validate_default=True, exclude_if=_nobody)
+    approvers: tuple[str, ...] = Field(default=(), exclude_if=unsaid)  # files of their public keys
     confirm: bool = False  # every drilled component is named again by --confirm
     freeze: tuple[Freeze, ...] = ()
 

@@ -8,8 +8,11 @@ from pydantic import Field
 
 from fireproof.model.drill import Drill, Strict
 from fireproof.model.environment import Environment
+from fireproof.model.strict import unsaid
 
 PLAN_FORMAT = "fireproof-plan/v1"
+OCCURRENCE = "OCCURRENCE"  # parameter: when a scheduled run was due, ISO 8601
+MISSED = "MISSED"  # parameter: why an occurrence that was due was not run
 
 
 class Plan(Strict):
@@ -25,4 +28,4 @@ class Plan(Strict):
     tool: Mapping[str, str]  # fireproof version, git commit, dirtiness
     parameters: Mapping[str, str] = {}
     # id of the key that approved: sha256 of the envelope
-    approvals: Mapping[str, str] = Field(default={}, exclude_if=lambda found: not found)
+    approvals: Mapping[str, str] = Field(default={}, exclude_if=unsaid)

@@ -13,7 +13,14 @@ from pathlib import Path
 from typing import IO, Any
 
 from fireproof.errors import StepError
-from fireproof.model.drill import CanaryProbe, PluginProbe, Probe, SqlProbe, TcpProbe
+from fireproof.model.drill import (
+    AlertProbe,
+    CanaryProbe,
+    PluginProbe,
+    Probe,
+    SqlProbe,
+    TcpProbe,
+)
 from fireproof.probes.status import FINISHED, STARTING, Status, new_page
 from fireproof.processes import scrubbed
 
@@ -127,6 +134,10 @@ def start_probe(
         task |= {"kind": probe.kind, "period_ns": probe.every, "within_ns": probe.good.within}
         # It finds what we find, wherever the package was installed.
         task |= {"plugin": plugin, "params": dict(probe.params), "sys_path": sys.path}
+    elif isinstance(probe, AlertProbe):
+        rules = [(rule.alert, rule.expr, rule.for_) for rule in probe.rules]
+        task |= {"kind": "alerts", "period_ns": probe.every, "rules": rules}
+        task |= {"alerts": probe.alerts, "listen": probe.listen}
     else:
         task |= {"kind": "http", "period_ns": probe.every, "status": probe.good.status}
         task |= {"within_ns": probe.good.within, "contains": probe.good.contains}

@@ -29,6 +29,7 @@ from support.evidence import plan as small_plan
 def plan(needed: int = 1) -> dict[str, Any]:
     place = {"environment": "shop", "class": "production", "approvals": needed}
     body = small_plan() | {"environment": place, "procedures": {"drills/x.yaml": "00"}}
+    body |= {"parameters": {"SCALE": "2"}}
     return body | {"tool": {"fireproof": "0.1.0", "commit": "abc", "dirty": "no"}}
 
 
@@ -71,6 +72,7 @@ def test_what_is_only_known_at_the_start_is_not_approved() -> None:
     """An approval that no second run could use would be given blindly."""
     same = plan() | {"run": "other", "created_at": "later", "approvals": {"k": "s"}}
     same["tool"] = same["tool"] | {"commit": "def", "dirty": "yes"}
+    same["parameters"] = {"SCALE": "2", "OCCURRENCE": "2026-12-01T00:00:00+00:00"}
 
     assert approved_digest(same) == approved_digest(plan())
 
