@@ -76,6 +76,8 @@ def recover(
         return child.wait(RECOVER_TIMEOUT_S)
     except subprocess.TimeoutExpired:
         kill_tree(child.pid)
+        if vigil is not None:  # the wait killed its root first, so what was below came to us
+            kill_tree(os.getpid(), including_root=False)
         child.wait()
         if vigil is None or not vigil.abandoned:
             by_hand = " ".join(argv[:5])

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,14 @@ class Held(Scenario):
         start = ["sh", "-c", waits, "sh", *self.ctl("start")]
         body["components"]["tiny"]["control"]["start"] = start
         return body
+
+    def undoing(self) -> list[bytes]:
+        """Command lines of undos that still wait."""
+        found = []
+        for path in Path("/proc").glob("[0-9]*/cmdline"):
+            with suppress(OSError):
+                found.append(path.read_bytes())
+        return [line for line in found if str(self.hold).encode() in line]
 
     def drill(self) -> dict[str, Any]:
         return super().drill() | {"recover": [{"process": ["sleep", "30"], "timeout": "60s"}]}
@@ -128,6 +137,7 @@ def test_abandoned_is_loud_and_stays_in_quarantine_until_recovered(
 
     (folder,) = scenario.evidence.glob("runs/*")
     assert code == 4, terminal.seen
+    assert not scenario.undoing()
     assert "THIS MAY STILL BE BROKEN:\n  kill tiny (component tiny)" in terminal.seen
     assert f"{scenario.service} start" in terminal.seen, "the command to run by hand"
     assert f"fireproof recover {folder}" in terminal.seen
@@ -158,6 +168,7 @@ def test_a_recovery_after_a_killed_runner_can_be_abandoned_too(scenario: Held) -
         terminal.wait_for(text)
 
     assert terminal.end() == 4
+    assert not scenario.undoing(), "an undo that goes on beside the person who took over"
 
 
 @FULL

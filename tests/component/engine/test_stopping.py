@@ -116,6 +116,7 @@ def test_stop_all_ends_every_run_and_lets_none_begin(scenario: Scenario) -> None
         assert "a real outage; once that is over: fireproof unblock" in refused.stderr
         assert "nothing was run" in refused.stderr
     assert len(list(scenario.evidence.glob("runs/*"))) == 1
+    assert "drills are blocked by " in say(scenario, "doctor").stdout
     lifted = say(scenario, "unblock")
     assert (lifted.code, "a real outage" in lifted.stdout) == (0, True)
     assert say(scenario, "unblock").stderr == "drills are not blocked\n"
