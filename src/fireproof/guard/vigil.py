@@ -91,14 +91,17 @@ class Vigil:
                 say("fireproof: no; going on with the undo")
 
     def _press(self, *, typed: bool) -> None:
+        before = max(self._typed, self._sent)
         self._typed += typed
         self._sent += not typed
         presses = max(self._typed, self._sent)
-        if presses == 1 and self._question is None:
+        if presses == before:
+            return  # a caller passed on what the terminal had told us already
+        if presses == 1:
             say("fireproof: stopping; what was broken is being undone (Ctrl-C again asks)")
-        elif presses == 2 and self._question is None:
+        elif presses == 2:
             self._question = Question.ask(self._folder)
-        elif presses > 2:
+        else:
             self.abandoned = True
 
 
