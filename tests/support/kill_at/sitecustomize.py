@@ -4,7 +4,7 @@ Only the crash tests put this folder on PYTHONPATH. Points, each ``before`` or `
 durable: the n-th journal record of a process (``8``), or the n-th of a kind (``intent``,
 ``injected#2``, ``phase.recover``); around a rename of a fault (``move#1``); and with number 0
 ``seal`` / ``sealed``: just before and after the rename of the bundle.
-``WHO`` is run (the runner), guardian (its parent), both, or recover.
+``WHO`` is run (the runner), guardian (its parent), both, recover, or gameday.
 
 FIREPROOF_RUNNER_PID names a file that gets the runner's pid as soon as there is one;
 FIREPROOF_STRUCK_AT one that gets the instant of the strike (CLOCK_MONOTONIC, ns).
@@ -29,7 +29,7 @@ def strike(who: str, signum: int) -> None:
         Path(STRUCK_AT).write_text(str(time.monotonic_ns()))
     if who in ("guardian", "both"):
         os.kill(os.getppid(), signum)
-    if who in ("run", "both", "recover"):
+    if who in ("run", "both", "recover", "gameday"):
         os.kill(os.getpid(), signum)
 
 
@@ -52,11 +52,11 @@ if SPEC and "fireproof" in WORDS:
     from fireproof.journal.writer import JournalWriter
     from fireproof.model.record import Record
 
-    ROLE = "recover" if "recover" in WORDS else "run"
+    ROLE = next((role for role in ("recover", "gameday") if role in WORDS), "run")
     WANTED = {}
     for entry in SPEC.split(","):
         who, number, moment, name = entry.split(":")
-        if (who == "recover") == (ROLE == "recover"):
+        if (who if who in ("recover", "gameday") else "run") == ROLE:
             WANTED[(number, moment)] = (who, signal.Signals[f"SIG{name}"])
     append, rename, move, count = JournalWriter.append, os.rename, directory.move, Counter[str]()
 
