@@ -13,11 +13,7 @@ CHOICE := $(if $(filter tests,$(T)),-m "not full",)
 DRILLS := $(sort $(basename $(notdir $(wildcard drills/*.yaml))))
 export SCALE
 
-<<<<<<< HEAD
-.PHONY: help gameday test test-component test-crash test-crash-drills crash-page test-detection test-editor check fix bench verify system-deps clean lock $(addprefix drill-,$(DRILLS))
-=======
-.PHONY: help gameday test test-component test-crash test-detection test-editor check fix bench coverage verify system-deps clean lock $(addprefix drill-,$(DRILLS))
->>>>>>> main
+.PHONY: help gameday test test-component test-crash test-crash-drills crash-page test-detection test-editor check fix bench coverage verify system-deps clean lock $(addprefix drill-,$(DRILLS))
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-22s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
