@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
+from proving_ground.ledger.cache import Cache
+from proving_ground.ledger.drain import Drain, Leaving
 from proving_ground.ledger.events import Events
 from proving_ground.ledger.health import Health
 from proving_ground.ledger.meters import Meters
@@ -15,18 +18,27 @@ from proving_ground.ledger.observed import Observed
 from proving_ground.ledger.refusals import HANDLERS
 from proving_ground.ledger.settings import Settings
 from proving_ground.ledger.store import Store
+from proving_ground.ledger.versions import VERSIONS, Labelled
 
 
-def make_app(settings: Settings) -> ASGIApp:
+def make_app(settings: Settings, drain: Drain) -> ASGIApp:
     """The application; its connections are opened and closed with it."""
     meters = Meters()
-    store = Store(settings.dsn)
-    parts = (Events(store, meters), Health(store, meters), meters)
+    version = VERSIONS[settings.version]
+    store = Store(settings, meters)
+    cache = _cache(settings, meters) if settings.cache_url else None
+    parts = (
+        Events(store, cache, version, meters),
+        Health(settings, store, meters, drain),
+        meters,
+    )
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         await store.open()
         yield
+        if cache:
+            await cache.close()
         await store.close()
 
     inner = Starlette(
@@ -34,4 +46,11 @@ def make_app(settings: Settings) -> ASGIApp:
         lifespan=lifespan,
         exception_handlers=HANDLERS,
     )
-    return Observed(inner, meters)
+    labelled = Labelled(Leaving(inner, drain), version.name, settings.instance)
+    return Observed(labelled, meters)
+
+
+def _cache(settings: Settings, meters: Meters) -> Cache:
+    path = settings.cache_password_file
+    password = Path(path).read_text("utf-8").strip() if path else None
+    return Cache(settings.cache_url, password, VERSIONS[settings.version], meters)

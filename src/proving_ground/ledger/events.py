@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import asdict
 
 from starlette.exceptions import HTTPException
@@ -9,16 +10,22 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from proving_ground.ledger import defects
+from proving_ground.ledger.cache import Cache
 from proving_ground.ledger.meters import Meters
 from proving_ground.ledger.requests import content_of, parse_event, seq_of, tenant_of
 from proving_ground.ledger.store import Store
+from proving_ground.ledger.versions import Spoiled, Version
+
+logger = logging.getLogger("ledger")
 
 
 class Events:
     """``/v1/{tenant}/events``."""
 
-    def __init__(self, store: Store, meters: Meters) -> None:
-        self._store, self._meters = store, meters
+    def __init__(self, store: Store, cache: Cache | None, version: Version, meters: Meters) -> None:
+        self._store, self._cache, self._meters = store, cache, meters
+        self._spoiled = Spoiled(version)
 
     def routes(self) -> list[Route]:
         return [
@@ -30,6 +37,8 @@ class Events:
         """201 for a new event, 200 for the same again, 409 for its key with another body."""
         tenant = tenant_of(request)
         key, body = parse_event(await content_of(request))
+        if defects.on("logs-bodies"):
+            logger.info("event", extra={"detail": body})
         done = await self._store.append(tenant, key, body)
         self._meters.appends.labels(done.outcome).inc()
         if done.outcome == "conflict":
@@ -39,8 +48,15 @@ class Events:
 
     async def read(self, request: Request) -> Response:
         """One event of the tenant."""
-        seq = seq_of(request)
-        found = await self._store.event(tenant_of(request), seq)
+        tenant, seq = tenant_of(request), seq_of(request)
+        self._spoiled.maybe_fail()
+        kept = await self._cache.read(tenant, seq) if self._cache else None
+        if kept is not None:
+            return JSONResponse(kept, headers={"x-cache": "hit"})
+        found = await self._store.event(tenant, seq)
         if found is None:
             raise HTTPException(404, f"the tenant has no event {seq}")
-        return JSONResponse(asdict(found))
+        event = asdict(found)
+        if self._cache:
+            await self._cache.keep(tenant, seq, event)
+        return JSONResponse(event, headers={"x-cache": "miss"} if self._cache else None)
