@@ -77,7 +77,7 @@ def make(wanted: dict[str, Any], checks: Checks) -> None:
     pair.sql(pair.first, "SELECT pg_reload_conf()")
     pair.follow("ledger-standby", pair.first, Path(pair.second["data-directory"]))
     wanted_state = "streaming async"
-    if wanted.get("synchronous"):
+    if wanted.get("synchronous") == "yes":
         wanted_state = "streaming sync"
         pair.sql(pair.first, """ALTER SYSTEM SET synchronous_standby_names = '"ledger-standby"'""")
         pair.sql(pair.first, "SELECT pg_reload_conf()")

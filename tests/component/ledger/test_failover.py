@@ -59,7 +59,7 @@ def test_writes_go_on_at_the_standby_and_come_back(
 ) -> None:
     """There and back, twice: the second time every acknowledged write must be there."""
     url = pair.environment()["components"]["ledger-ha"]["url"]
-    act(pair, tmp_path, "make", synchronous=synchronous)
+    act(pair, tmp_path, "make", synchronous="yes" if synchronous else "no")
     acknowledged = [write(url) for _ in range(50)]
     pid = pair.environment()["components"]["ledger-db"]["control"]["pid-file"]
     os.kill(int(Path(pid).read_text()), signal.SIGKILL)
