@@ -20,6 +20,22 @@ def main(argv: list[str]) -> int:
         from proving_ground.ledger import serve
 
         return serve.main(rest)
+    if part == "identity":
+        from proving_ground.identity import serve as identity
+
+        return identity.main(rest)
+    if part == "identity-ctl":
+        from proving_ground.identity import client
+
+        return client.main(rest)
+    if part == "issue":
+        from proving_ground import issue
+
+        return issue.main(rest)
+    if part == "audit":
+        from proving_ground.ledger import audit_command
+
+        return audit_command.main(rest)
     if part == "marks":
         from proving_ground import marks
 

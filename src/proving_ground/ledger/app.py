@@ -8,25 +8,30 @@ from collections.abc import AsyncIterator
 from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
+from proving_ground.ledger.access import Access, make_store
 from proving_ground.ledger.events import Events
+from proving_ground.ledger.guarded import Guarded
+from proving_ground.ledger.headers import SecurityHeaders
 from proving_ground.ledger.health import Health
 from proving_ground.ledger.meters import Meters
 from proving_ground.ledger.observed import Observed
 from proving_ground.ledger.refusals import HANDLERS
 from proving_ground.ledger.settings import Settings
-from proving_ground.ledger.store import Store
 
 
-def make_app(settings: Settings) -> ASGIApp:
-    """The application; its connections are opened and closed with it."""
+def make_app(settings: Settings) -> tuple[ASGIApp, Access]:
+    """The application, whose connections are opened and closed with it, and what guards it."""
     meters = Meters()
-    store = Store(settings.dsn)
-    parts = (Events(store, meters), Health(store, meters), meters)
+    store, dsn = make_store(settings)
+    access = Access(settings, meters, store, dsn)
+    parts = (Events(Guarded(store), meters), Health(store, meters), meters, access)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         await store.open()
+        await access.open()
         yield
+        await access.close()
         await store.close()
 
     inner = Starlette(
@@ -34,4 +39,4 @@ def make_app(settings: Settings) -> ASGIApp:
         lifespan=lifespan,
         exception_handlers=HANDLERS,
     )
-    return Observed(inner, meters)
+    return Observed(SecurityHeaders(access.around(inner)), meters), access

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import astuple, dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 GENESIS = "0" * 64
 
@@ -94,7 +94,7 @@ def _texts(entry: Entry) -> tuple[str, ...]:
 class MemoryAudit:
     """Lives as long as the process: for the memory driver, and said so by its name."""
 
-    def __init__(self, now: Any) -> None:
+    def __init__(self, now: Callable[[], str]) -> None:
         self._now = now
         self._entries: list[Entry] = []
         self._one_at_a_time = asyncio.Lock()
@@ -103,8 +103,9 @@ class MemoryAudit:
         async with self._one_at_a_time:
             previous = self._entries[-1].digest if self._entries else GENESIS
             seq = len(self._entries) + 1
-            texts = (self._now(), *astuple(happening))
-            entry = Entry(seq, *texts, entry_digest(previous, seq, texts))
+            at = self._now()
+            digest = entry_digest(previous, seq, (at, *astuple(happening)))
+            entry = Entry(seq, at, *astuple(happening), digest=digest)
             self._entries.append(entry)
             return entry
 

@@ -9,8 +9,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from proving_ground.ledger import defects
+from proving_ground.ledger.guarded import Driver
 from proving_ground.ledger.meters import Meters
-from proving_ground.ledger.store import Store, Unavailable
+from proving_ground.ledger.store import Unavailable
 
 logger = logging.getLogger("ledger")
 
@@ -18,7 +19,7 @@ logger = logging.getLogger("ledger")
 class Health:
     """``/healthz`` and ``/readyz``."""
 
-    def __init__(self, store: Store, meters: Meters) -> None:
+    def __init__(self, store: Driver, meters: Meters) -> None:
         self._store, self._meters = store, meters
         self._was_ready: bool | None = None
 

@@ -10,13 +10,10 @@ from typing import Any
 import jwt
 
 from proving_ground.ledger import defects
+from proving_ground.ledger.roles import KeysUnavailable
 
 ALGORITHMS = ("RS256", "ES256", "EdDSA")
 _AGAIN_AFTER_FAILURE_S = 0.2
-
-
-class KeysUnavailable(Exception):
-    """No keys that may still be believed, and the provider does not answer."""
 
 
 class Keys:

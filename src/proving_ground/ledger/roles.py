@@ -1,4 +1,4 @@
-"""Who may do what: roles, verbs, and a caller as proved by a token."""
+"""Who may do what: roles, verbs, a caller as proved by a token, and why somebody is none."""
 
 from __future__ import annotations
 
@@ -13,6 +13,18 @@ ROLES: dict[str, frozenset[str]] = {
     "auditor": frozenset({"audit"}),
     "admin": frozenset(VERBS),
 }
+
+
+class TokenRefused(Exception):
+    """A token that is not believed; the reason is a word for logs, audit and tests."""
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(detail or reason)
+        self.reason = reason
+
+
+class KeysUnavailable(Exception):
+    """No keys that may still be believed, and the provider does not answer."""
 
 
 class Forbidden(Exception):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -16,11 +16,21 @@ READ_WITHIN_S = 1.0
 READY_WITHIN_S = 0.25
 CONNECTION_WITHIN_S = 0.1  # with ten connections for short statements, waiting means it is down
 
+_CONFLICT = "LC409"  # raised by append_events
+_EVENTS = "SELECT seq, tenant, key, body, digest, created_at::text FROM events "
+
 T = TypeVar("T")
 
 
 class Unavailable(Exception):
     """The database gave no answer in time."""
+
+
+class Conflicting(Exception):
+    """A key of a batch holds another body; nothing of the batch was stored."""
+
+    def __init__(self, seq: int) -> None:
+        super().__init__(f"a key holds another body, as event {seq}; nothing was stored")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +57,7 @@ class Event:
 class Store:
     """Appends and reads events."""
 
-    def __init__(self, dsn: str) -> None:
+    def __init__(self, dsn: str | Callable[[], str]) -> None:
         # The pool's own pause between attempts starts at a second and doubles: after an outage of
         # a minute nobody would be served for half a minute more. With a short limit it gives up
         # at once and the next request makes it try again.
@@ -86,9 +96,36 @@ class Store:
 
     async def event(self, tenant: str, seq: int) -> Event | None:
         """The event of that tenant with that number."""
-        sql = "SELECT seq, tenant, key, body, digest, created_at::text FROM events"
-        row = await self._row(sql + " WHERE tenant = %s AND seq = %s", (tenant, seq), READ_WITHIN_S)
+        sql = _EVENTS + "WHERE tenant = %s AND seq = %s"
+        row = await self._row(sql, (tenant, seq), READ_WITHIN_S)
         return Event(*row) if row else None
+
+    async def events(self, tenant: str, after: int, limit: int) -> list[Event]:
+        """The tenant's events after that number, oldest first."""
+        sql = _EVENTS + "WHERE tenant = %s AND seq > %s ORDER BY seq LIMIT %s"
+        rows = await self.rows(sql, (tenant, after, limit), READ_WITHIN_S)
+        return [Event(*row) for row in rows]
+
+    async def event_of_anybody(self, seq: int) -> Event | None:
+        """The event with that number, whoever owns it."""
+        row = await self._row(_EVENTS + "WHERE seq = %s", (seq,), READ_WITHIN_S)
+        return Event(*row) if row else None
+
+    async def append_all(self, tenant: str, events: list[tuple[str, str]]) -> list[Appended]:
+        """All or none, in one transaction.
+
+        Raises:
+            Conflicting: one key holds another body.
+            Unavailable: sending it again is safe.
+        """
+        keys, bodies = [key for key, _ in events], [body for _, body in events]
+        sql = "SELECT outcome, seq, digest FROM append_events(%s, %s, %s)"
+        rows = await self.rows(sql, (tenant, keys, bodies), APPEND_WITHIN_S)
+        return [Appended(*row) for row in rows]
+
+    async def renew(self) -> None:
+        """Every connection anew, those in use when they come back: the login role has changed."""
+        await self._pool.drain()
 
     async def ready(self) -> int:
         """Number of the newest event, through the same pool that serves the writers."""
@@ -96,8 +133,14 @@ class Store:
         return int(row[0]) if row else 0
 
     async def _row(self, sql: str, params: tuple[Any, ...], within_s: float) -> Any:
-        """One row. Every statement here may be repeated safely, so a connection that turns out to
-        be dead (the server was restarted) costs the caller another try, not an error.
+        found = await self.rows(sql, params, within_s)
+        return found[0] if found else None
+
+    async def rows(
+        self, sql: str, params: tuple[Any, ...], within_s: float, *, again: bool = True
+    ) -> list[Any]:
+        """All rows. A statement that may be repeated safely is, so that a connection that turns out
+        to be dead (the server was restarted) costs the caller another try, not an error.
         """
         give_up_at = time.monotonic() + within_s
         while True:
@@ -107,15 +150,17 @@ class Store:
             except (PoolTimeout, TimeoutError) as err:
                 raise Unavailable(f"no answer from the database: {err}") from err
             except psycopg.OperationalError as err:
-                if time.monotonic() >= give_up_at:
+                if not again or time.monotonic() >= give_up_at:
                     raise Unavailable(f"the database failed: {err}") from err
             except psycopg.Error as err:
+                if err.sqlstate == _CONFLICT:
+                    raise Conflicting(int(err.diag.message_detail or 0)) from err
                 raise Unavailable(f"the database refused: {err}") from err
 
     async def _once(self, sql: str, params: tuple[Any, ...]) -> Any:
         conn = await self._pool.getconn()
         try:
-            return await (await conn.execute(sql, params)).fetchone()
+            return await (await conn.execute(sql, params)).fetchall()
         finally:
             await self._pool.putconn(conn)
 

@@ -10,9 +10,9 @@ import pytest
 
 from proving_ground.identity.keyring import ALGORITHMS, Keyring, KeyringError
 from proving_ground.identity.mint import BAD, Mint, Wish
-from proving_ground.ledger.keys import Keys, KeysUnavailable
-from proving_ground.ledger.roles import Caller
-from proving_ground.ledger.tokens import TokenRefused, Verifier
+from proving_ground.ledger.keys import Keys
+from proving_ground.ledger.roles import Caller, KeysUnavailable, TokenRefused
+from proving_ground.ledger.tokens import Verifier
 
 ISSUER, AUDIENCE = "https://identity.test", "ledger"
 WISH = Wish("acme", ("writer",))
