@@ -36,6 +36,14 @@ def main(argv: list[str]) -> int:
         from proving_ground.ledger import audit_command
 
         return audit_command.main(rest)
+    if part == "migrate":
+        from proving_ground.ledger import migrate
+
+        return migrate.main(rest)
+    if part == "slot":
+        from proving_ground import slot
+
+        return slot.main(rest)
     if part == "marks":
         from proving_ground import marks
 
@@ -44,7 +52,8 @@ def main(argv: list[str]) -> int:
         from proving_ground import damage
 
         return damage.main(rest)
-    print("usage: python -m proving_ground ctl|supervise|ledger|marks|damage ...", file=sys.stderr)
+    parts = "ctl|supervise|ledger|identity|identity-ctl|issue|audit|migrate|slot|marks|damage"
+    print(f"usage: python -m proving_ground {parts} ...", file=sys.stderr)
     return 2
 
 

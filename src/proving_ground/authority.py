@@ -68,6 +68,7 @@ class Authority:
             path: the file, mode 0600.
             names: DNS names or addresses it stands for.
             valid_for_s: from now; a negative one is expired from the start.
+            for_client: it opens connections instead of taking them.
         """
         key = ec.generate_private_key(ec.SECP256R1())
         subject = _name(names[0])

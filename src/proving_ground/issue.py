@@ -1,4 +1,4 @@
-"""Certificates of the lab's authority from the command line: ``issue --ca FOLDER --to FILE ...``."""
+"""Certificates of the lab's authority: ``issue --ca FOLDER --to FILE --name NAME ...``."""
 
 from __future__ import annotations
 

@@ -13,7 +13,11 @@ __all__ = ["KNOWN", "STANDARD", "Built", "Component", "Site", "component", "with
 
 STANDARD = ("archive", "ledger-db", "wal-marks", "ledger-link", "wal-receiver", "ledger-api")
 # In the order in which they are started, as far as no need says otherwise.
-KNOWN = (*STANDARD,)
+KNOWN = (
+    *STANDARD,
+    *("cache-store", "limiter-store"),
+    *("ledger-blue", "ledger-green", "ledger-amber", "switch"),
+)
 
 
 def component(name: str) -> Component:

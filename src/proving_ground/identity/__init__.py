@@ -1,1 +1,1 @@
-"""The identity provider: publishes keys, signs tokens, rotates. It also signs wrongly, for tests."""
+"""The identity provider: publishes keys, signs tokens, rotates. Tests get bad tokens."""

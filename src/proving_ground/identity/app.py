@@ -34,9 +34,7 @@ class Identity:
         self._asked = Counter(
             "identity_jwks_requests", "times the key set was read", registry=self._registry
         )
-        self._minted = Counter(
-            "identity_tokens", "tokens made", ["kind"], registry=self._registry
-        )
+        self._minted = Counter("identity_tokens", "tokens made", ["kind"], registry=self._registry)
 
     def app(self) -> Starlette:
         return Starlette(

@@ -81,9 +81,7 @@ class Keyring:
             if self._known(kid).state == "retired":
                 raise KeyringError(f"{kid!r} is retired")
             changed = {
-                each.kid: SigningKey(
-                    each.kid, each.algorithm, each.private, _next_state(each, kid)
-                )
+                each.kid: SigningKey(each.kid, each.algorithm, each.private, _next_state(each, kid))
                 for each in self._keys.values()
             }
             self._store(changed)

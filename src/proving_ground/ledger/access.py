@@ -37,14 +37,14 @@ _KEYS_WITHIN_S = 1.0
 logger = logging.getLogger("ledger")
 
 
-def make_store(settings: Settings) -> tuple[Driver, DsnFile | None]:
+def make_store(settings: Settings, meters: Meters) -> tuple[Driver, DsnFile | None]:
     """The driver that the settings name, and the file its DSN comes from."""
     if settings.storage == "memory":
         return MemoryStore(), None
     if settings.dsn_file:
         dsn = DsnFile(Path(settings.dsn_file))
-        return Store(dsn), dsn
-    return Store(settings.dsn), None
+        return Store(settings, meters, dsn), dsn
+    return Store(settings, meters), None
 
 
 class Access:
@@ -177,7 +177,11 @@ class Access:
         from proving_ground.ledger.limiter import Limiter
 
         settings = self._settings
-        shared = SharedBucket(settings.limiter_url) if settings.limiter_url else None
+        shared = None
+        if settings.limiter_url:
+            path = settings.limiter_password_file
+            password = Path(path).read_text("utf-8").strip() if path else None
+            shared = SharedBucket(settings.limiter_url, password)
         return Limiter(
             parse_tiers(settings.rate_tiers),
             settings.rate_window_s,

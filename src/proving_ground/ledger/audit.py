@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Callable, Iterable
-from dataclasses import astuple, dataclass
+from dataclasses import asdict, astuple, dataclass
 from typing import Protocol
 
 GENESIS = "0" * 64
@@ -105,7 +105,7 @@ class MemoryAudit:
             seq = len(self._entries) + 1
             at = self._now()
             digest = entry_digest(previous, seq, (at, *astuple(happening)))
-            entry = Entry(seq, at, *astuple(happening), digest=digest)
+            entry = Entry(seq, at, **asdict(happening), digest=digest)
             self._entries.append(entry)
             return entry
 

@@ -1,4 +1,4 @@
-"""``audit --dsn DSN [--seen SEQ:DIGEST]``: recompute the audit log's chain, or say where it breaks."""
+"""``audit --dsn DSN [--seen SEQ:DIGEST]``: whether the audit log's chain is whole."""
 
 from __future__ import annotations
 

@@ -91,11 +91,12 @@ class LocalBucket:
 class SharedBucket:
     """Tokens in Redis; taking one is a single atomic script there."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, password: str | None = None) -> None:
         # The library's defaults hold up every request of an outage for three retries, and fail the
         # hundred-and-first at once instead of letting it wait for a connection.
         pool = BlockingConnectionPool.from_url(
             url,
+            password=password,
             max_connections=_CONNECTIONS_MAX,
             timeout=2 * _STORE_WITHIN_S,
             socket_timeout=_STORE_WITHIN_S,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import AsyncIterator
 from dataclasses import asdict
 
@@ -11,7 +12,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from proving_ground.ledger.guarded import Guarded
+from proving_ground.ledger import defects
+from proving_ground.ledger.cache import Cache
+from proving_ground.ledger.guarded import Guarded, allowed
 from proving_ground.ledger.meters import Meters
 from proving_ground.ledger.requests import (
     caller_of,
@@ -22,15 +25,21 @@ from proving_ground.ledger.requests import (
     seq_of,
     tenant_of,
 )
+from proving_ground.ledger.versions import Spoiled, Version
 
 _EXPORT_PAGE = 500
+
+logger = logging.getLogger("ledger")
 
 
 class Events:
     """``/v1/{tenant}/events``."""
 
-    def __init__(self, store: Guarded, meters: Meters) -> None:
-        self._store, self._meters = store, meters
+    def __init__(
+        self, store: Guarded, cache: Cache | None, version: Version, meters: Meters
+    ) -> None:
+        self._store, self._cache, self._meters = store, cache, meters
+        self._spoiled = Spoiled(version)
 
     def routes(self) -> list[Route]:
         return [
@@ -45,6 +54,8 @@ class Events:
         """201 for a new event, 200 for the same again, 409 for its key with another body."""
         tenant = tenant_of(request)
         key, body = parse_event(await content_of(request))
+        if defects.on("logs-bodies"):
+            logger.info("event", extra={"detail": body})
         done = await self._store.append(caller_of(request), tenant, key, body)
         self._meters.appends.labels(done.outcome).inc()
         if done.outcome == "conflict":
@@ -54,11 +65,19 @@ class Events:
 
     async def read(self, request: Request) -> Response:
         """One event of the tenant."""
-        seq = seq_of(request)
-        found = await self._store.event(caller_of(request), tenant_of(request), seq)
+        caller, tenant, seq = caller_of(request), tenant_of(request), seq_of(request)
+        self._spoiled.maybe_fail()
+        allowed(caller, "read", tenant)  # the cache asks nobody
+        kept = await self._cache.read(tenant, seq) if self._cache else None
+        if kept is not None:
+            return JSONResponse(kept, headers={"x-cache": "hit"})
+        found = await self._store.event(caller, tenant, seq)
         if found is None:
             raise HTTPException(404, f"the tenant has no event {seq}")
-        return JSONResponse(asdict(found))
+        event = asdict(found)
+        if self._cache:
+            await self._cache.keep(tenant, seq, event)
+        return JSONResponse(event, headers={"x-cache": "miss"} if self._cache else None)
 
     async def page(self, request: Request) -> Response:
         """The tenant's events after a number, oldest first."""
@@ -78,7 +97,9 @@ class Events:
     async def export(self, request: Request) -> Response:
         """Every event of the tenant, one JSON object a line."""
         caller, tenant = caller_of(request), tenant_of(request)
-        first = await self._store.events(caller, tenant, 0, _EXPORT_PAGE)  # refuses before it begins
+        first = await self._store.events(
+            caller, tenant, 0, _EXPORT_PAGE
+        )  # refuses before it begins
 
         async def lines() -> AsyncIterator[str]:
             page = first

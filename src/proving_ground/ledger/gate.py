@@ -28,7 +28,13 @@ if TYPE_CHECKING:  # loading them costs 0.2 s, which a ledger without authentica
     from proving_ground.ledger.limiter import Limiter
     from proving_ground.ledger.tokens import Verifier
 
-OPEN = ("/healthz", "/readyz", "/metrics", "/version")  # on 127.0.0.1; they say nothing of tenants
+OPEN = (
+    "/healthz",
+    "/readyz",
+    "/in-service",
+    "/metrics",
+    "/version",
+)  # on 127.0.0.1; they say nothing of tenants
 
 logger = logging.getLogger("ledger")
 

@@ -5,24 +5,26 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Iterator
-from types import FrameType
 from typing import Any
 
 import uvicorn
 
 from proving_ground.ledger.app import make_app
+from proving_ground.ledger.drain import Drain, DrainingServer
 from proving_ground.ledger.settings import Settings
 
 
-class _Main(uvicorn.Server):
+class _Main(DrainingServer):
     """Takes the signals; what serves beside it ends with it."""
 
     beside: uvicorn.Server | None = None
 
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        super().handle_exit(sig, frame)
-        if self.beside:
+    async def on_tick(self, counter: int) -> bool:
+        """Ten times a second."""
+        ends = await super().on_tick(counter)
+        if ends and self.beside:
             self.beside.should_exit = True
+        return ends
 
 
 class _Beside(uvicorn.Server):
@@ -35,9 +37,11 @@ class _Beside(uvicorn.Server):
 
 def listen(settings: Settings, port: int) -> None:
     """Serve on every port until SIGTERM, then answer what was begun."""
-    app, access = make_app(settings)
+    drain = Drain()
+    app, access = make_app(settings, drain)
     contexts = [served.context for served in access.served]
-    main = _Main(_config(app, port, contexts[0] if contexts else None))
+    config = _config(app, port, contexts[0] if contexts else None)
+    main = _Main(config, drain, settings.drain_ms / 1000)
     if settings.mtls_port:
         from proving_ground.ledger.tls import protocol_for
 
@@ -65,5 +69,8 @@ def _config(app: Any, port: int, context: Any) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         timeout_graceful_shutdown=5,
+        # Longer than the switch keeps its idle connections: who closes one first must be the side
+        # that sends requests, or a request is lost on the way.
+        timeout_keep_alive=75,
         ssl_context_factory=(lambda *_: context) if context else None,
     )

@@ -26,6 +26,10 @@ class MemoryStore:
     async def ready(self) -> int:
         return len(self._events)
 
+    async def revision(self) -> str | None:
+        """There is no schema."""
+        return None
+
     async def append(self, tenant: str, key: str, body: str) -> Appended:
         async with self._one_at_a_time:
             return self._append(tenant, key, body)

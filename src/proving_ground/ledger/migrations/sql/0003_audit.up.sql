@@ -62,3 +62,4 @@ BEGIN
     END LOOP;
 END
 $$;
+REVOKE EXECUTE ON FUNCTION append_audit, append_events FROM PUBLIC;
