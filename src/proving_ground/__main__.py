@@ -32,6 +32,10 @@ def main(argv: list[str]) -> int:
         from proving_ground import issue
 
         return issue.main(rest)
+    if part == "attempt-start":
+        from proving_ground import attempt
+
+        return attempt.main(rest)
     if part == "audit":
         from proving_ground.ledger import audit_command
 
@@ -52,7 +56,7 @@ def main(argv: list[str]) -> int:
         from proving_ground import damage
 
         return damage.main(rest)
-    parts = "ctl|supervise|ledger|identity|identity-ctl|issue|audit|migrate|slot|marks|damage"
+    parts = "ctl|supervise|ledger|identity|identity-ctl|issue|attempt-start|audit|migrate|slot|marks|damage"
     print(f"usage: python -m proving_ground {parts} ...", file=sys.stderr)
     return 2
 
