@@ -56,7 +56,8 @@ def main(argv: list[str]) -> int:
         from proving_ground import damage
 
         return damage.main(rest)
-    parts = "ctl|supervise|ledger|identity|identity-ctl|issue|attempt-start|audit|migrate|slot|marks|damage"
+    parts = "ctl|supervise|ledger|migrate|slot|marks|damage"
+    parts += "|identity|identity-ctl|issue|attempt-start|audit"
     print(f"usage: python -m proving_ground {parts} ...", file=sys.stderr)
     return 2
 

@@ -1,14 +1,17 @@
-"""A ledger with everything on: production profile, tokens, TLS, a port for named clients, limits."""
+"""A ledger with every guard on: tokens, TLS, a port for named clients, limits, signatures."""
 
 from __future__ import annotations
 
 import secrets
+import shlex
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from proving_ground.components import logins
 from proving_ground.components.certificates import (
     CLIENT,
+    SERVER_NAMES,
     authority_folder,
     client_files,
     server_file,
@@ -77,13 +80,15 @@ def secure_ledger(name: str, storage: str) -> Component:
             "ca": ca,
             "authority": str(authority),
             "certificate": certificate,
+            "names": " ".join(SERVER_NAMES),
+            "issue": str(_issue(site, authority)),
             "storage": storage,
             "tiers": TIERS,
             "window-s": str(WINDOW_S),
             "jwks-ttl-s": str(JWKS_TTL_S),
             "jwks-cooldown-s": str(JWKS_COOLDOWN_S),
             "event-secret-file": str(secret),
-            "lab": str(site.root),
+            "attempt": str(_attempt(site, name)),
             **client_files(site),
             **facts,
             **site.common(name),
@@ -93,6 +98,18 @@ def secure_ledger(name: str, storage: str) -> Component:
 
     needs = ("ledger-db",) if storage == "postgres" else ()
     return Component(name, build, needs=(*needs, "identity", "limiter-store"), ports=(name, mtls))
+
+
+def _attempt(site: Site, name: str) -> Path:
+    """A command that starts this service with other settings and says what became of it."""
+    words = [*PYTHON, "attempt-start", "--root", str(site.root), "--name", name]
+    return site.folder.script(f"attempt-{name}", f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n')
+
+
+def _issue(site: Site, authority: Path) -> Path:
+    """A command that signs certificates with the lab's authority."""
+    words = shlex.join([*PYTHON, "issue", "--ca", str(authority)])
+    return site.folder.script("issue", f'#!/bin/sh\nexec {words} "$@"\n')
 
 
 def _database(site: Site, storage: str) -> tuple[dict[str, str], dict[str, str]]:
