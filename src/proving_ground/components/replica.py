@@ -34,6 +34,8 @@ def replica(name: str) -> Component:
                 "LEDGER_CACHE_PASSWORD_FILE": cache["password-file"],
                 "LEDGER_DRAIN_MS": str(DRAIN_MS),
             },
+            # A lab that ends, or a drill that is in a hurry, does not wait for the drain.
+            stop={"fast": "SIGTERM", "immediate": "SIGKILL"},
             params={"version": "v1"},
             within_s=10.0,
         )

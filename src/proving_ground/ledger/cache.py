@@ -1,8 +1,8 @@
 """Events that were read before, kept in Redis. Losing it costs time and never an answer.
 
 Keys begin with the version that wrote them: a version reads only what it wrote itself, so after a
-rollback none of the other's entries is found, whatever their format. Events never change, so entries
-are never wrong for another reason.
+rollback none of the other's entries is found, whatever their format. Events never change, so
+entries are never wrong for another reason.
 """
 
 from __future__ import annotations
