@@ -18,7 +18,11 @@ from typing import Any
 
 import httpx
 
+from fireproof.processes import scrubbed
 from proving_ground.identity.client import Client
+from proving_ground.ports import free_ports
+from proving_ground.probing import listens
+from proving_ground.spec import load_spec
 
 PLAYBOOKS = Path(__file__).parents[2] / "playbooks/files"
 
@@ -116,3 +120,45 @@ def act(outputs: Path, script: str, **wanted: Any) -> dict[str, bool | None]:
     assert done.returncode == 0, done.stderr
     checks = json.loads((outputs / "checks.json").read_text("utf-8"))
     return {check["name"]: check["ok"] for check in checks}
+
+
+@contextlib.contextmanager
+def beside(
+    components: dict[str, Any], name: str, log: Path, *defects: str, **changed: str
+) -> Iterator[Guarded]:
+    """A copy of that instance on ports of its own, with these defects; ended by pid."""
+    says = components[name]
+    spec = load_spec(Path(says["log"]).parents[1] / "servers" / f"{name}.json")
+    port, mtls_port = free_ports(2)
+    argv = [str(port) if word == says["port"] else word for word in spec.argv]
+    argv += [word for each in defects for word in ("--defect", each)]
+    environ = {**spec.env, "LEDGER_MTLS_PORT": str(mtls_port), **changed}
+    with log.open("wb") as sink:
+        process = subprocess.Popen(argv, env=scrubbed(environ), stdout=sink, stderr=sink)
+    facts = {**says, "url": f"https://127.0.0.1:{port}", "log": str(log)}
+    facts |= {"mtls-url": f"https://127.0.0.1:{mtls_port}", "mtls-port": str(mtls_port)}
+    try:
+        give_up_at = time.monotonic() + 20
+        while not (listens(port) and listens(mtls_port)):
+            assert process.poll() is None, log.read_text("utf-8")
+            assert time.monotonic() < give_up_at
+            time.sleep(0.02)
+        with contextlib.closing(Guarded({**components, name: facts}, name)) as guarded:
+            yield guarded
+    finally:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(10)
+
+
+def reaches_mtls(guarded: Guarded, certificate: str = "") -> bool:
+    """Whether a client with that certificate (or none) is let in by the second listener."""
+    token = guarded.token(tier="premium")
+    argv = ["curl", "-sS", "--max-time", "5", "--cacert", guarded.says["ca"]]
+    argv += ["--cert", certificate] if certificate else []
+    argv += ["-H", f"authorization: Bearer {token}", guarded.says["mtls-url"] + "/v1/acme/events"]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    return done.returncode == 0 and "events" in done.stdout

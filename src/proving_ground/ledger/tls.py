@@ -116,8 +116,8 @@ def protocol_for(clients: Iterable[str]) -> type[H11Protocol]:
     class NamedClients(H11Protocol):
         def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
-            peer = transport.get_extra_info("peercert") or {}
-            if not names_of(peer) & wanted and not defects.on("any-client-name"):
+            peer = transport.get_extra_info("peercert")  # the handshake demands one
+            if peer and not names_of(peer) & wanted and not defects.on("any-client-name"):
                 extra = {"event": "client-refused", "detail": ",".join(sorted(names_of(peer)))}
                 logger.warning("client certificate of a stranger", extra=extra)
                 transport.abort()

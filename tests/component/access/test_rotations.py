@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 import pytest
 
 from proving_ground.ledger.shared_secret import HEADER, sign
-from support.guarded import Guarded, act, steady
+from support.guarded import Guarded, act, reaches_mtls, steady
 
 pytestmark = pytest.mark.component
 At = Callable[..., Guarded]
@@ -78,19 +77,11 @@ def test_a_renewed_certificate_costs_no_handshake(tmp_path: Path, at: At) -> Non
 def test_the_listener_for_clients_takes_only_the_one_that_is_named(at: At) -> None:
     """No certificate, another authority's, an expired one, a stranger's: each is refused."""
     guarded = at()
-    token, url = guarded.token(tier="premium"), guarded.says["mtls-url"]
-
-    def reaches(*words: str) -> bool:
-        argv = ["curl", "-sS", "--max-time", "5", "--cacert", guarded.says["ca"], *words]
-        argv += ["-H", f"authorization: Bearer {token}", f"{url}/v1/acme/events"]
-        done = subprocess.run(argv, capture_output=True, text=True, check=False)
-        return done.returncode == 0 and "events" in done.stdout
-
     names = ("client", "client-expired", "client-stranger", "client-other-ca")
-    found = {name: reaches("--cert", guarded.says[name]) for name in names}
+    found = {name: reaches_mtls(guarded, guarded.says[name]) for name in names}
 
     assert found == {name: name == "client" for name in names}
-    assert not reaches()
+    assert not reaches_mtls(guarded)
 
 
 def test_a_password_rotation_by_two_roles_fails_nothing(
