@@ -28,6 +28,10 @@ def main(argv: list[str]) -> int:
         from proving_ground.identity import client
 
         return client.main(rest)
+    if part == "caller":
+        from proving_ground import caller
+
+        return caller.main(rest)
     if part == "issue":
         from proving_ground import issue
 
@@ -57,7 +61,7 @@ def main(argv: list[str]) -> int:
 
         return damage.main(rest)
     parts = "ctl|supervise|ledger|migrate|slot|marks|damage"
-    parts += "|identity|identity-ctl|issue|attempt-start|audit"
+    parts += "|identity|identity-ctl|caller|issue|attempt-start|audit"
     print(f"usage: python -m proving_ground {parts} ...", file=sys.stderr)
     return 2
 

@@ -17,7 +17,7 @@ KNOWN = (
     *STANDARD,
     *("cache-store", "limiter-store"),
     *("ledger-blue", "ledger-green", "ledger-amber", "switch"),
-    *("identity", "ledger-secure", "ledger-secure-2", "ledger-memory"),
+    *("identity", "ledger-secure", "ledger-secure-2", "ledger-memory", "ledger-caller"),
 )
 
 

@@ -15,7 +15,7 @@ from support.small_lab import small_lab
 @pytest.fixture(scope="package")
 def components() -> Iterator[dict[str, Any]]:
     """Its components as a drill sees them."""
-    with small_lab("ledger-secure", "ledger-secure-2", "ledger-memory") as lab:
+    with small_lab("ledger-secure-2", "ledger-memory", "ledger-caller") as lab:
         found: dict[str, Any] = lab.environment()["components"]
         yield found
 

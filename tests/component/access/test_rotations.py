@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 import time
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from proving_ground.ledger.shared_secret import HEADER, sign
@@ -100,6 +103,42 @@ def test_a_password_rotation_by_two_roles_fails_nothing(
     assert [found[1] for found in users if found] == ["ledger_b", "ledger_a"]
     assert load.failed == 0, load.seen
     assert load.seen["201"] > 20
+
+
+@pytest.mark.full
+def test_clients_of_the_sidecar_notice_no_rotation(
+    components: dict[str, Any], tmp_path: Path
+) -> None:
+    """Keys and certificate in one go, retired as one should: after the last old token's end."""
+    caller, identity = components["ledger-caller"], components["identity"]
+    seen: list[int] = []
+    over = threading.Event()
+
+    def write() -> None:
+        with httpx.Client(base_url=caller["url"], timeout=10) as client:
+            while not over.wait(0.01):
+                event = {"key": uuid.uuid4().hex, "body": "x"}
+                seen.append(client.post("/v1/canary/events", json=event).status_code)
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    time.sleep(1.0)
+    for verb, pause_s in (("publish", 6.0), ("sign-with-new", 8.5), ("retire", 6.0)):
+        act(tmp_path, "rotate_keys.py", identity=identity, verb=verb, algorithm="ES256")
+        act(
+            tmp_path,
+            "rotate_certificate.py",
+            service=components["ledger-secure"],
+            valid_for_s="86400",
+        )
+        time.sleep(pause_s)
+    over.set()
+    thread.join()
+    metrics = httpx.get(caller["metrics"]).text
+
+    assert set(seen) == {201}
+    assert len(seen) > 200
+    assert "caller_failures_total{" not in metrics
 
 
 @pytest.mark.full
