@@ -16,6 +16,7 @@ STANDARD = ("archive", "ledger-db", "wal-marks", "ledger-link", "wal-receiver", 
 KNOWN = (
     *STANDARD,
     *("cache-store", "limiter-store"),
+    *("ledger-standby", "ledger-ha"),
     *("ledger-blue", "ledger-green", "ledger-amber", "switch"),
     *("identity", "ledger-secure", "ledger-secure-2", "ledger-memory", "ledger-caller"),
 )
