@@ -28,7 +28,14 @@ def main(argv: list[str]) -> int:
         from proving_ground import damage
 
         return damage.main(rest)
-    print("usage: python -m proving_ground ctl|supervise|ledger|marks|damage ...", file=sys.stderr)
+    if part == "replay":
+        from proving_ground.merkle import replay_command
+
+        return replay_command.main(rest)
+    print(
+        "usage: python -m proving_ground ctl|supervise|ledger|marks|damage|replay ...",
+        file=sys.stderr,
+    )
     return 2
 
 
