@@ -16,22 +16,38 @@ from fireproof.cli.terminal import show_carets
 from fireproof.drillfile import load_drill, render
 from fireproof.errors import DrillFileError, FireproofError, Problem
 from fireproof.guard.guardian import STOPS, say
+from fireproof.model.drill import Drill
+from fireproof.model.environment import references
 from fireproof.model.verdict import ExitCode, heaviest_exit
 
 
 def check_all(settings: Sequence[RunSettings]) -> int:
     """0, or 2 after printing every problem of every file; nothing has run."""
+    return 0 if load_all(settings) is not None else ExitCode.USAGE
+
+
+def load_all(settings: Sequence[RunSettings]) -> list[Drill] | None:
+    """The drills, or None after printing every problem of every file; nothing has run."""
+    drills: list[Drill] = []
     problems: list[Problem] = []
     words = vocabulary()
     for one in settings:
         try:
-            load_drill(one.drill, words)
+            drills.append(load_drill(one.drill, words))
         except DrillFileError as error:
             problems += error.problems
     if problems:
         say(render(problems, carets=show_carets()))
-        return ExitCode.USAGE
-    return 0
+        return None
+    return drills
+
+
+def named_components(drills: Sequence[Drill]) -> set[str]:
+    """What they drill, and what else their texts refer to as ``{component.key}``."""
+    referred = {
+        owner for drill in drills for owner, _ in references(drill.model_dump_json(by_alias=True))
+    }
+    return referred.union(*(drill.components for drill in drills))
 
 
 def run_with_lab(settings: Sequence[RunSettings]) -> int:
@@ -40,9 +56,9 @@ def run_with_lab(settings: Sequence[RunSettings]) -> int:
     The lab's servers are nobody's children here: a guardian that ends its tree must not take the
     restored database down. A lab that was up already is used and left up.
     """
-    code = check_all(settings)
-    if code:
-        return code
+    drills = load_all(settings)
+    if drills is None:
+        return ExitCode.USAGE
     quiet = all(one.output != "plain" for one in settings)
     report = (lambda text: None) if quiet else (lambda text: say(f"lab: {text}"))
     with Stops() as stops:
@@ -54,7 +70,8 @@ def run_with_lab(settings: Sequence[RunSettings]) -> int:
         try:
             lab = load_lab("lab")
             ours = lab.status() is None
-            lab.up(scale=scale, report=report)
+            needed = lab.for_drills(named_components(drills))
+            lab.up(scale=scale, components=needed, report=report)
         except FireproofError as error:
             say(f"fireproof: {error}\nnothing was run.")
             return ExitCode.STOPPED_BEFORE_FAULT

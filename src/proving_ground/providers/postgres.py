@@ -167,3 +167,20 @@ def server(binaries: Path, data: Path, port: int, user: tuple[int, int] | None) 
         owned=("data-directory",),
         within_s=60.0,
     )
+
+
+def ask(dsn: str, text: str) -> str:
+    """First value of the first row of a statement, in a connection of its own.
+
+    Raises:
+        EnvironmentRefusal: when the server does not do it.
+    """
+    import psycopg  # 40 ms that a lab without a database does not pay
+
+    try:
+        with psycopg.connect(dsn, autocommit=True) as conn:
+            cursor = conn.execute(text.encode())
+            row = cursor.fetchone() if cursor.description else None
+    except psycopg.Error as err:
+        raise EnvironmentRefusal(f"ledger-db: {str(err).strip()}") from err
+    return str(row[0]) if row else ""

@@ -1,0 +1,84 @@
+"""Everything the service reads from its environment, checked at once before the port opens."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+BAD_CONFIGURATION = 78  # EX_CONFIG of sysexits.h
+_PREFIX = "LEDGER_"
+
+
+class Settings(BaseModel):
+    """One field for each variable: ``dsn`` is ``LEDGER_DSN``. The descriptions are its table."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    profile: Literal["development", "production"] = Field(
+        "development", description="production turns on every rule below that names it"
+    )
+    # -- the database
+    dsn: str = Field("", description="where events are kept; names a passfile, not a password")
+    # -- the process
+    instance: str = Field("ledger", pattern=r"^[a-z0-9-]+$", description="its name in logs")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="lines below it are not written"
+    )
+
+
+def _database_is_named(settings: Settings) -> list[str]:
+    return [] if settings.dsn else ["LEDGER_DSN: is required"]
+
+
+def _password_in_file(settings: Settings) -> list[str]:
+    if "password=" in settings.dsn:
+        return ["LEDGER_DSN: holds a password; name a file with passfile= instead"]
+    return []
+
+
+# Rules across settings: each gives its problems as "VARIABLE: what is wrong and the next move".
+RULES = [_database_is_named]
+PRODUCTION_RULES = [_password_in_file]
+
+
+def variable(field: str) -> str:
+    """Name in the environment."""
+    return _PREFIX + field.upper()
+
+
+def load_settings(environ: Mapping[str, str] | None = None) -> Settings | list[str]:
+    """The settings, or every problem there is; values are never repeated, one may be a secret."""
+    found = os.environ if environ is None else environ
+    values = {
+        name[len(_PREFIX) :].lower(): value
+        for name, value in found.items()
+        if name.startswith(_PREFIX)
+    }
+    problems: list[str] = []
+    try:
+        settings = Settings.model_validate(values)
+    except ValidationError as err:
+        problems = [_problem(one) for one in err.errors(include_input=False)]
+        wrong = {str(one["loc"][0]) for one in err.errors(include_input=False)}
+        kept = {name: value for name, value in values.items() if name not in wrong}
+        settings = Settings.model_validate(kept)  # so that the rules below are asked all the same
+    rules = [*RULES, *(PRODUCTION_RULES if settings.profile == "production" else [])]
+    told = {line.partition(":")[0] for line in problems}
+    more = [line for rule in rules for line in rule(settings)]
+    problems += [line for line in more if line.partition(":")[0] not in told]
+    return problems or settings
+
+
+def _problem(error: Any) -> str:
+    name = str(error["loc"][0])
+    if error["type"] == "extra_forbidden":
+        # A misspelt variable would be a rule that silently does not hold.
+        near = difflib.get_close_matches(name, Settings.model_fields, 1)
+        hint = f"; did you mean {variable(near[0])}?" if near else ""
+        return f"{variable(name)}: is not a setting{hint}"
+    text = str(error["msg"])
+    return f"{variable(name)}: {text[:1].lower()}{text[1:]}"
