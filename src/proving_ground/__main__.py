@@ -28,12 +28,25 @@ def main(argv: list[str]) -> int:
         from proving_ground import damage
 
         return damage.main(rest)
+    if part == "engine":
+        from proving_ground.merkle import serve as engine
+
+        return engine.main(rest)
+    if part == "notify":
+        from proving_ground.notify import provider
+
+        return provider.main(rest)
+    if part == "cross-sign":
+        from proving_ground.ledger import cross_sign
+
+        return cross_sign.main(rest)
     if part == "replay":
         from proving_ground.merkle import replay_command
 
         return replay_command.main(rest)
     print(
-        "usage: python -m proving_ground ctl|supervise|ledger|marks|damage|replay ...",
+        "usage: python -m proving_ground "
+        "ctl|supervise|ledger|engine|notify|replay|cross-sign|marks|damage ...",
         file=sys.stderr,
     )
     return 2

@@ -14,6 +14,11 @@ _GRANTS: dict[str, tuple[LiteralString, ...]] = {
     "ledger": (
         "GRANT SELECT ON events TO ledger",
         "GRANT EXECUTE ON FUNCTION append_event TO ledger",
+        "GRANT SELECT ON checkpoints TO ledger",
+    ),
+    "engine": (
+        "GRANT SELECT ON events TO engine",
+        "GRANT SELECT, INSERT ON checkpoints TO engine",
     ),
     "marks": (
         "GRANT SELECT ON events TO marks",
@@ -79,4 +84,5 @@ def provision_external(dsn: str, scale: int) -> str:
 
 def _tables(conn: psycopg.Connection[Any], scale: int) -> None:
     conn.execute(_text("schema.sql").encode())
+    conn.execute(_text("checkpoints.sql").encode())
     conn.execute(_text("accounts.sql").replace("{scale}", str(scale)).encode())

@@ -13,7 +13,11 @@ __all__ = ["KNOWN", "STANDARD", "Built", "Component", "Site", "component", "with
 
 STANDARD = ("archive", "ledger-db", "wal-marks", "ledger-link", "wal-receiver", "ledger-api")
 # In the order in which they are started, as far as no need says otherwise.
-KNOWN = (*STANDARD,)
+KNOWN = (
+    *STANDARD,
+    *("merkle-engine", "engine-link", "ledger-proofs", "ledger-window"),
+    *("notify-1", "notify-2", "notify-3", "ledger-notices"),
+)
 
 
 def component(name: str) -> Component:

@@ -4,29 +4,67 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator
+from typing import Protocol
 
 from starlette.applications import Starlette
+from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from proving_ground.ledger import defects
+from proving_ground.ledger.backlog import Backlog
+from proving_ground.ledger.breaker import BreakerMeters
 from proving_ground.ledger.events import Events
 from proving_ground.ledger.health import Health
 from proving_ground.ledger.meters import Meters
+from proving_ground.ledger.notices import Notices
 from proving_ground.ledger.observed import Observed
+from proving_ground.ledger.proofs import MerkleEngine, Proofs
 from proving_ground.ledger.refusals import HANDLERS
 from proving_ground.ledger.settings import Settings
+from proving_ground.ledger.shedding import Shedding
 from proving_ground.ledger.store import Store
+from proving_ground.ledger.window import Window
+
+
+class Part(Protocol):
+    """A noun of the service with its own routes."""
+
+    def routes(self) -> list[Route]: ...
+
+
+class Client(Protocol):
+    """Something that holds connections to a dependency."""
+
+    async def close(self) -> None: ...
 
 
 def make_app(settings: Settings) -> ASGIApp:
     """The application; its connections are opened and closed with it."""
     meters = Meters()
     store = Store(settings.dsn)
-    parts = (Events(store, meters), Health(store, meters), meters)
+    window = Window(store, settings.idempotency_window_s)
+    events = Events(store, meters, window)
+    parts: list[Part] = [events, Health(store, meters), meters]
+    breakers = BreakerMeters(meters.registry)
+    clients: list[Client] = []
+    if settings.engine_url:
+        engine = MerkleEngine(settings, meters, breakers)
+        Backlog(store, meters)
+        parts.append(Proofs(store, engine))
+        clients.append(engine)
+        if defects.on("ingest-waits-for-engine"):
+            events.first = engine.ping
+    if settings.notify_urls:
+        notices = Notices(settings, meters, breakers)
+        parts.append(notices)
+        clients.append(notices)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         await store.open()
         yield
+        for client in clients:
+            await client.close()
         await store.close()
 
     inner = Starlette(
@@ -34,4 +72,4 @@ def make_app(settings: Settings) -> ASGIApp:
         lifespan=lifespan,
         exception_handlers=HANDLERS,
     )
-    return Observed(inner, meters)
+    return Observed(Shedding(inner, settings.max_in_flight, meters), meters)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import uuid
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 
 from starlette.exceptions import HTTPException
@@ -9,16 +11,19 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from proving_ground.ledger import defects
 from proving_ground.ledger.meters import Meters
 from proving_ground.ledger.requests import content_of, parse_event, seq_of, tenant_of
 from proving_ground.ledger.store import Store
+from proving_ground.ledger.window import Window
 
 
 class Events:
     """``/v1/{tenant}/events``."""
 
-    def __init__(self, store: Store, meters: Meters) -> None:
-        self._store, self._meters = store, meters
+    def __init__(self, store: Store, meters: Meters, window: Window) -> None:
+        self._store, self._meters, self._window = store, meters, window
+        self.first: Callable[[], Awaitable[None]] | None = None  # for a defect only
 
     def routes(self) -> list[Route]:
         return [
@@ -27,13 +32,21 @@ class Events:
         ]
 
     async def append(self, request: Request) -> Response:
-        """201 for a new event, 200 for the same again, 409 for its key with another body."""
+        """201 for a new event, 200 for the same again inside the window, 409 for the same later and
+        for its key with another body.
+        """
         tenant = tenant_of(request)
         key, body = parse_event(await content_of(request))
+        if self.first:
+            await self.first()
+        if defects.on("duplicate-booked-twice"):
+            key = f"{key}#{uuid.uuid4().hex}"
         done = await self._store.append(tenant, key, body)
         self._meters.appends.labels(done.outcome).inc()
         if done.outcome == "conflict":
             raise HTTPException(409, f"key {key!r} holds another body, as event {done.seq}")
+        if done.outcome == "same":
+            await self._window.refuse_late(tenant, key, done.seq)
         answer = {"seq": done.seq, "digest": done.digest}
         return JSONResponse(answer, 201 if done.outcome == "appended" else 200)
 
