@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import psycopg
 
@@ -25,7 +25,25 @@ class Row:
     body: str
 
 
-class Feed:
+class Feed(Protocol):
+    """Where events come from and checkpoints go; any call may raise ``Away``."""
+
+    async def after(self, seq: int, limit: int = BATCH_EVENTS) -> list[Row]:
+        """The next events, by their number."""
+        ...
+
+    async def newest_note(self) -> str | None:
+        """The newest checkpoint that is stored."""
+        ...
+
+    async def store(self, number: int, size: int, note: str) -> None:
+        """Make a checkpoint durable; after ``Away`` it may or may not be stored."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class DatabaseFeed:
     """One connection, opened when it is needed and dropped at the first failure.
 
     ``append_event`` holds its lock until the commit, so that numbers appear in their order and
@@ -37,21 +55,14 @@ class Feed:
         self._conn: psycopg.AsyncConnection[Any] | None = None
 
     async def after(self, seq: int, limit: int = BATCH_EVENTS) -> list[Row]:
-        """The next events."""
         sql = "SELECT seq, tenant, key, body FROM events WHERE seq > %s ORDER BY seq LIMIT %s"
         return [Row(*row) for row in await self._rows(sql, (seq, limit))]
 
     async def newest_note(self) -> str | None:
-        """The newest checkpoint that is stored."""
         rows = await self._rows("SELECT note FROM checkpoints ORDER BY number DESC LIMIT 1", ())
         return str(rows[0][0]) if rows else None
 
     async def store(self, number: int, size: int, note: str) -> None:
-        """Make a checkpoint durable; returns after the commit.
-
-        Raises:
-            Away: it may or may not be stored, or another engine was first.
-        """
         sql = "INSERT INTO checkpoints (number, size, note) VALUES (%s, %s, %s) RETURNING number"
         await self._rows(sql, (number, size, note))
 

@@ -17,7 +17,7 @@ from proving_ground.ledger.logs import set_up_logs
 from proving_ground.ledger.settings import BAD_CONFIGURATION
 from proving_ground.merkle.app import EngineApp
 from proving_ground.merkle.engine import Engine, EngineMeters
-from proving_ground.merkle.feed import Feed
+from proving_ground.merkle.feed import DatabaseFeed
 from proving_ground.merkle.note import ORIGIN, load_private_key
 
 _KNOWN = ("ENGINE_DSN", "ENGINE_KEY_FILE", "ENGINE_ORIGIN", "ENGINE_EVERY_MS")
@@ -65,7 +65,7 @@ def main(argv: list[str]) -> int:
     if not isinstance(settings, EngineSettings):
         logging.getLogger("ledger").critical("wrong configuration", extra={"problems": settings})
         return BAD_CONFIGURATION
-    feed, meters = Feed(settings.dsn), EngineMeters()
+    feed, meters = DatabaseFeed(settings.dsn), EngineMeters()
     engine = Engine(feed, settings.key, settings.origin, settings.every_s, meters)
     uvicorn.run(
         EngineApp(engine, feed, meters).app(),
