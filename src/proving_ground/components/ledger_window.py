@@ -5,7 +5,7 @@ from __future__ import annotations
 from proving_ground.components.ledger_process import build_ledger
 from proving_ground.components.site import Built, Component, Site
 
-WINDOW_S = 3
+WINDOW_S = 2
 
 
 def build(site: Site) -> Built:
