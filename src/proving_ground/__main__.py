@@ -20,6 +20,14 @@ def main(argv: list[str]) -> int:
         from proving_ground.ledger import serve
 
         return serve.main(rest)
+    if part == "migrate":
+        from proving_ground.ledger import migrate
+
+        return migrate.main(rest)
+    if part == "slot":
+        from proving_ground import slot
+
+        return slot.main(rest)
     if part == "marks":
         from proving_ground import marks
 
@@ -44,11 +52,8 @@ def main(argv: list[str]) -> int:
         from proving_ground.merkle import replay_command
 
         return replay_command.main(rest)
-    print(
-        "usage: python -m proving_ground "
-        "ctl|supervise|ledger|engine|notify|replay|cross-sign|marks|damage ...",
-        file=sys.stderr,
-    )
+    parts = "ctl|supervise|ledger|engine|notify|replay|cross-sign|migrate|slot|marks|damage"
+    print(f"usage: python -m proving_ground {parts} ...", file=sys.stderr)
     return 2
 
 

@@ -15,6 +15,8 @@ STANDARD = ("archive", "ledger-db", "wal-marks", "ledger-link", "wal-receiver", 
 # In the order in which they are started, as far as no need says otherwise.
 KNOWN = (
     *STANDARD,
+    *("cache-store", "limiter-store"),
+    *("ledger-blue", "ledger-green", "ledger-amber", "switch"),
     *("merkle-engine", "engine-link", "ledger-proofs", "ledger-window"),
     *("notify-1", "notify-2", "notify-3", "ledger-notices"),
 )

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import secrets
+import shlex
+from typing import Any
 
 from fireproof.errors import EnvironmentRefusal
-from proving_ground.components.site import Built, Component, Site, sha256
+from proving_ground.components.site import PYTHON, Built, Component, Site, sha256
 from proving_ground.providers import postgres
 
 
@@ -35,7 +37,7 @@ def _embedded(site: Site) -> Built:
     provision(f"{base} user=postgres", passwords, site.scale)
     postgres.set_archive_command(data, folder.bin / "archive-wal")
     postgres.ask(f"{base} user=postgres dbname=ledger", "SELECT pg_reload_conf()")
-    says = {
+    says: dict[str, Any] = {
         "kind": "postgres",
         "dsn": f"{base} user=reader dbname=ledger",
         "admin-dsn": f"{base} user=postgres dbname=ledger",
@@ -48,6 +50,9 @@ def _embedded(site: Site) -> Built:
         **site.common("ledger-db"),
         "faults": ["lose-data-directory", "corrupt-file", "kill", "pause"],
     }
+    admin = shlex.quote(str(says["admin-dsn"]))
+    words = f'#!/bin/sh\nexec {shlex.join(PYTHON)} migrate --dsn {admin} "$@"\n'
+    says["migrate"] = str(folder.script("migrate", words))
     if site.user:
         says["run-as"] = "nobody"  # Postgres refuses root, also for a restore on trial
     # A lost data directory takes no leave: nothing is flushed or shipped on the way out.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Protocol
 
 from starlette.applications import Starlette
@@ -13,6 +14,8 @@ from starlette.types import ASGIApp
 from proving_ground.ledger import defects
 from proving_ground.ledger.backlog import Backlog
 from proving_ground.ledger.breaker import BreakerMeters
+from proving_ground.ledger.cache import Cache
+from proving_ground.ledger.drain import Drain, Leaving
 from proving_ground.ledger.events import Events
 from proving_ground.ledger.health import Health
 from proving_ground.ledger.meters import Meters
@@ -23,6 +26,7 @@ from proving_ground.ledger.refusals import HANDLERS
 from proving_ground.ledger.settings import Settings
 from proving_ground.ledger.shedding import Shedding
 from proving_ground.ledger.store import Store
+from proving_ground.ledger.versions import VERSIONS, Labelled
 from proving_ground.ledger.window import Window
 
 
@@ -38,15 +42,17 @@ class Client(Protocol):
     async def close(self) -> None: ...
 
 
-def make_app(settings: Settings) -> ASGIApp:
+def make_app(settings: Settings, drain: Drain) -> ASGIApp:
     """The application; its connections are opened and closed with it."""
     meters = Meters()
-    store = Store(settings.dsn)
+    version = VERSIONS[settings.version]
+    store = Store(settings, meters)
+    cache = _cache(settings, meters) if settings.cache_url else None
     window = Window(store, settings.idempotency_window_s)
-    events = Events(store, meters, window)
-    parts: list[Part] = [events, Health(store, meters), meters]
+    events = Events(store, cache, version, window, meters)
+    parts: list[Part] = [events, Health(settings, store, meters, drain), meters]
+    clients: list[Client] = [cache] if cache else []
     breakers = BreakerMeters(meters.registry)
-    clients: list[Client] = []
     if settings.engine_url:
         engine = MerkleEngine(settings, meters, breakers)
         Backlog(store, meters)
@@ -72,4 +78,12 @@ def make_app(settings: Settings) -> ASGIApp:
         lifespan=lifespan,
         exception_handlers=HANDLERS,
     )
-    return Observed(Shedding(inner, settings.max_in_flight, meters), meters)
+    shedding = Shedding(inner, settings.max_in_flight, meters)
+    labelled = Labelled(Leaving(shedding, drain), version.name, settings.instance)
+    return Observed(labelled, meters)
+
+
+def _cache(settings: Settings, meters: Meters) -> Cache:
+    path = settings.cache_password_file
+    password = Path(path).read_text("utf-8").strip() if path else None
+    return Cache(settings.cache_url, password, VERSIONS[settings.version], meters)

@@ -28,6 +28,36 @@ DEFECTS: dict[str, Defect] = {
     "no-request-id": Defect(
         "ledger", "each request gets a new id, whatever the client sent", "correlation ids (132)"
     ),
+    "alive-needs-database": Defect(
+        "ledger", "healthz fails when the database does", "liveness is the process alone (125)"
+    ),
+    "ready-while-draining": Defect(
+        "ledger", "it stays ready and in service after SIGTERM", "readiness turns first (32)"
+    ),
+    "drops-requests-on-shutdown": Defect(
+        "ledger", "SIGTERM ends it at once, requests and all", "in-flight requests finish (32)"
+    ),
+    "ignores-slot": Defect(
+        "ledger", "it is in service whatever the slot file says", "the switch moves all (27, 28)"
+    ),
+    "hides-version": Defect("ledger", "every answer says v1", "the served version is known (23)"),
+    "shared-cache-keys": Defect(
+        "ledger", "versions share their cache entries", "no stale entry after rollback (23)"
+    ),
+    "cache-without-tenant": Defect(
+        "ledger", "tenants share their cache entries", "tenants are kept apart (67)"
+    ),
+    "cache-outage-is-fatal": Defect(
+        "ledger", "without its cache a read fails", "correct answers when it is lost (80)"
+    ),
+    "pool-without-bound": Defect(
+        "ledger", "requests wait a minute for a connection", "clear, quick refusals (79)"
+    ),
+    "pool-leaks": Defect(
+        "ledger", "a timed-out statement keeps its connection", "recovers without restart (79)"
+    ),
+    "log-level-ignored": Defect("ledger", "every level is logged", "the level filter works (131)"),
+    "logs-bodies": Defect("ledger", "bodies stand in the log", "no secret in a log line (131)"),
     # ledger: access
     # ledger: engine
     "duplicate-booked-twice": Defect(

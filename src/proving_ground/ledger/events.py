@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
@@ -12,17 +13,24 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from proving_ground.ledger import defects
+from proving_ground.ledger.cache import Cache
 from proving_ground.ledger.meters import Meters
 from proving_ground.ledger.requests import content_of, parse_event, seq_of, tenant_of
 from proving_ground.ledger.store import Store
+from proving_ground.ledger.versions import Spoiled, Version
 from proving_ground.ledger.window import Window
+
+logger = logging.getLogger("ledger")
 
 
 class Events:
     """``/v1/{tenant}/events``."""
 
-    def __init__(self, store: Store, meters: Meters, window: Window) -> None:
-        self._store, self._meters, self._window = store, meters, window
+    def __init__(
+        self, store: Store, cache: Cache | None, version: Version, window: Window, meters: Meters
+    ) -> None:
+        self._store, self._cache, self._meters = store, cache, meters
+        self._spoiled, self._window = Spoiled(version), window
         self.first: Callable[[], Awaitable[None]] | None = None  # for a defect only
 
     def routes(self) -> list[Route]:
@@ -37,6 +45,8 @@ class Events:
         """
         tenant = tenant_of(request)
         key, body = parse_event(await content_of(request))
+        if defects.on("logs-bodies"):
+            logger.info("event", extra={"detail": body})
         if self.first:
             await self.first()
         if defects.on("duplicate-booked-twice"):
@@ -52,8 +62,15 @@ class Events:
 
     async def read(self, request: Request) -> Response:
         """One event of the tenant."""
-        seq = seq_of(request)
-        found = await self._store.event(tenant_of(request), seq)
+        tenant, seq = tenant_of(request), seq_of(request)
+        self._spoiled.maybe_fail()
+        kept = await self._cache.read(tenant, seq) if self._cache else None
+        if kept is not None:
+            return JSONResponse(kept, headers={"x-cache": "hit"})
+        found = await self._store.event(tenant, seq)
         if found is None:
             raise HTTPException(404, f"the tenant has no event {seq}")
-        return JSONResponse(asdict(found))
+        event = asdict(found)
+        if self._cache:
+            await self._cache.keep(tenant, seq, event)
+        return JSONResponse(event, headers={"x-cache": "miss"} if self._cache else None)

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from logging import StreamHandler
+from logging.handlers import WatchedFileHandler
 from typing import Any
 
 from fireproof.clock import utc_label
+from proving_ground.ledger import defects
 
 _FIELDS = ("request_id", "method", "path", "status", "took_ms", "detail", "problems")
 
@@ -31,14 +34,17 @@ class JsonLines(logging.Formatter):
         return json.dumps(line, ensure_ascii=False)
 
 
-def set_up_logs(instance: str, level: str) -> logging.Logger:
-    """The service's logger, from that level on; libraries speak up from warnings on."""
-    handler = logging.StreamHandler(sys.stdout)
+def set_up_logs(instance: str, level: str, path: str) -> logging.Logger:
+    """The service's logger, from that level on; libraries speak up from warnings on.
+
+    A file that was renamed is opened anew before the next line, so that rotating loses none.
+    """
+    handler = WatchedFileHandler(path, encoding="utf-8") if path else StreamHandler(sys.stdout)
     handler.setFormatter(JsonLines(instance))
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     # The pool warns at every failed attempt, dozens a second while the database is away; the
     # answers to requests say the same.
     logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
     logger = logging.getLogger("ledger")
-    logger.setLevel(level.upper())
+    logger.setLevel("DEBUG" if defects.on("log-level-ignored") else level.upper())
     return logger

@@ -14,8 +14,8 @@ from proving_ground.ledger import defects
 from proving_ground.ledger.meters import Meters
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_BY_NAME = ("/healthz", "/readyz", "/metrics")
-_QUIET = ("healthz", "readyz")  # asked fifty times a second during a drill
+_BY_NAME = ("/healthz", "/readyz", "/in-service", "/version", "/metrics")
+_QUIET = ("healthz", "readyz", "in-service")  # asked fifty times a second during a drill
 
 logger = logging.getLogger("ledger")
 

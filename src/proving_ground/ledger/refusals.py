@@ -16,7 +16,9 @@ async def refused(_: Request, err: Exception) -> Response:
 
 
 async def unavailable(_: Request, err: Exception) -> Response:
-    return JSONResponse({"error": str(err)}, 503, headers={"retry-after": "1"})
+    code = err.code if isinstance(err, Unavailable) else "unavailable"
+    body = {"error": str(err), "code": code}
+    return JSONResponse(body, 503, headers={"retry-after": "1"})
 
 
 HANDLERS = {HTTPException: refused, Unavailable: unavailable}

@@ -9,6 +9,7 @@ import uvicorn
 
 from proving_ground.ledger import defects
 from proving_ground.ledger.app import make_app
+from proving_ground.ledger.drain import Drain, DrainingServer
 from proving_ground.ledger.logs import set_up_logs
 from proving_ground.ledger.settings import BAD_CONFIGURATION, Settings, load_settings
 
@@ -21,12 +22,13 @@ def main(argv: list[str]) -> int:
         return 2
     settings = load_settings()
     if not isinstance(settings, Settings):
-        logger = set_up_logs("ledger", "info")
+        logger = set_up_logs("ledger", "info", "")
         logger.critical("wrong configuration", extra={"problems": settings})
         return BAD_CONFIGURATION
-    set_up_logs(settings.instance, settings.log_level)
-    uvicorn.run(
-        make_app(settings),
+    set_up_logs(settings.instance, settings.log_level, settings.log_file)
+    drain = Drain()
+    config = uvicorn.Config(
+        make_app(settings, drain),
         host="127.0.0.1",
         port=int(rest[0]),
         loop="asyncio",
@@ -34,6 +36,10 @@ def main(argv: list[str]) -> int:
         log_config=None,
         access_log=False,
         timeout_graceful_shutdown=5,
+        # Longer than the switch keeps its idle connections: who closes one first must be the side
+        # that sends requests, or a request is lost on the way.
+        timeout_keep_alive=75,
     )
+    DrainingServer(config, drain, settings.drain_ms / 1000).run()
     logging.getLogger("ledger").info("ended")
     return 0

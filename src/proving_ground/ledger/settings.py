@@ -27,12 +27,30 @@ class Settings(BaseModel):
     )
     # -- the database
     dsn: str = Field("", description="where events are kept; names a passfile, not a password")
+    pool_size: int = Field(10, ge=1, le=100, description="connections at the most")
+    pool_waiting: int = Field(
+        100, ge=1, le=10_000, description="requests that may wait for one; more are refused at once"
+    )
+    pool_wait_ms: int = Field(
+        100, ge=1, le=10_000, description="how long such a request waits before it is refused"
+    )
+    # -- the cache
+    cache_url: str = Field(
+        "", pattern=r"^(rediss?://.*)?$", description="redis://host:port/0; empty: no cache"
+    )
+    cache_password_file: str = Field("", description="file that holds the cache's password")
+    # -- the replica
+    version: Literal["v1", "v2", "v3"] = Field("v1", description="what it is; see versions.py")
+    slot: str = Field("", description="file that names the replicas in service; empty: always")
+    drain_ms: int = Field(
+        0, ge=0, le=60_000, description="after SIGTERM: how long it serves on while not ready"
+    )
     # -- events
     idempotency_window_s: int = Field(
         86_400, ge=1, description="how long a key may be sent again for the same answer"
     )
     max_in_flight: int = Field(
-        64, ge=1, le=10_000, description="requests under /v1/ at a time; more are answered 503"
+        256, ge=1, le=10_000, description="requests under /v1/ at a time; more are answered 503"
     )
     # -- the Merkle engine
     engine_url: str = Field("", description="where proofs come from; empty: no proofs here")
@@ -53,6 +71,9 @@ class Settings(BaseModel):
     notify_timeout_ms: int = Field(500, ge=2, le=60_000, description="wait for one provider")
     # -- the process
     instance: str = Field("ledger", pattern=r"^[a-z0-9-]+$", description="its name in logs")
+    log_file: str = Field(
+        "", description="log there instead of standard output; may be renamed at any time"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="lines below it are not written"
     )

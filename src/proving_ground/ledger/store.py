@@ -6,21 +6,31 @@ import asyncio
 import time
 from collections.abc import Coroutine
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 import psycopg
-from psycopg_pool import AsyncConnectionPool, PoolTimeout
+from prometheus_client import Gauge
+from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
+
+from proving_ground.ledger import defects
+from proving_ground.ledger.meters import Meters
+from proving_ground.ledger.settings import Settings
 
 APPEND_WITHIN_S = 1.5  # a writer that waits longer has gone away
 READ_WITHIN_S = 1.0
 READY_WITHIN_S = 0.25
-CONNECTION_WITHIN_S = 0.1  # with ten connections for short statements, waiting means it is down
+_SHOWN = {"size": "pool_size", "idle": "pool_available", "waiting": "requests_waiting"}
 
 T = TypeVar("T")
 
 
 class Unavailable(Exception):
-    """The database gave no answer in time."""
+    """The database gave no answer in time; ``code`` says why in a word that machines compare."""
+
+    def __init__(self, text: str, code: str = "database-unavailable") -> None:
+        super().__init__(text)
+        self.code = code
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +57,19 @@ class Event:
 class Store:
     """Appends and reads events."""
 
-    def __init__(self, dsn: str) -> None:
+    def __init__(self, settings: Settings, meters: Meters) -> None:
+        self._wait_s = settings.pool_wait_ms / 1000
+        self._size = settings.pool_size
+        self._endless = endless = defects.on("pool-without-bound")
         # The pool's own pause between attempts starts at a second and doubles: after an outage of
         # a minute nobody would be served for half a minute more. With a short limit it gives up
         # at once and the next request makes it try again.
         self._pool = AsyncConnectionPool(
-            dsn,
-            min_size=2,
-            max_size=10,
-            timeout=CONNECTION_WITHIN_S,
+            settings.dsn,
+            min_size=min(2, self._size),
+            max_size=self._size,
+            max_waiting=0 if endless else settings.pool_waiting,
+            timeout=60.0 if endless else self._wait_s,
             reconnect_timeout=0.02,
             # A connection to a server that has died since is found out before it is handed out.
             check=AsyncConnectionPool.check_connection,
@@ -63,6 +77,10 @@ class Store:
             open=False,
         )
         self._abandoned: set[asyncio.Task[Any]] = set()
+        self._lost: list[Any] = []  # only ever filled by a defect
+        for name, stat in _SHOWN.items():
+            gauge = Gauge(f"ledger_pool_{name}", f"connections: {name}", registry=meters.registry)
+            gauge.set_function(partial(self._stat, stat))
 
     async def open(self) -> None:
         await self._pool.open(wait=False)
@@ -114,16 +132,28 @@ class Store:
         row = await self._row("SELECT coalesce(max(seq), 0) FROM events", (), READY_WITHIN_S)
         return int(row[0]) if row else 0
 
+    async def revision(self) -> str | None:
+        """Of the schema, as Alembic wrote it down; None in a database it does not know."""
+        try:
+            row = await self._row("SELECT version_num FROM alembic_version", (), READ_WITHIN_S)
+        except Unavailable as err:
+            if isinstance(err.__cause__, psycopg.errors.UndefinedTable):
+                return None
+            raise
+        return str(row[0]) if row else None
+
     async def _row(self, sql: str, params: tuple[Any, ...], within_s: float) -> Any:
         """One row. Every statement here may be repeated safely, so a connection that turns out to
         be dead (the server was restarted) costs the caller another try, not an error.
         """
-        give_up_at = time.monotonic() + within_s
+        give_up_at = time.monotonic() + (60.0 if self._endless else within_s)
         while True:
             left_s = give_up_at - time.monotonic()
             try:
                 return await self._bounded(self._once(sql, params), left_s)
-            except (PoolTimeout, TimeoutError) as err:
+            except (PoolTimeout, TooManyRequests) as err:
+                raise self._no_connection() from err
+            except TimeoutError as err:
                 raise Unavailable(f"no answer from the database: {err}") from err
             except psycopg.OperationalError as err:
                 if time.monotonic() >= give_up_at:
@@ -131,12 +161,31 @@ class Store:
             except psycopg.Error as err:
                 raise Unavailable(f"the database refused: {err}") from err
 
+    def _stat(self, name: str) -> int:
+        return int(self._pool.get_stats().get(name, 0))
+
+    def _no_connection(self) -> Unavailable:
+        """The pool is as large as it may be and all of it is busy, or there is no database."""
+        if self._stat("pool_size") >= self._size:
+            waiting = self._stat("requests_waiting")
+            return Unavailable(
+                f"all {self._size} connections are busy and {waiting} requests wait; "
+                "try again in a second",
+                "pool-exhausted",
+            )
+        return Unavailable(f"no connection to the database within {self._wait_s:g} s")
+
     async def _once(self, sql: str, params: tuple[Any, ...]) -> Any:
         conn = await self._pool.getconn()
         try:
             return await (await conn.execute(sql, params)).fetchone()
+        except asyncio.CancelledError:
+            if defects.on("pool-leaks"):
+                self._lost.append(conn)
+            raise
         finally:
-            await self._pool.putconn(conn)
+            if conn not in self._lost:
+                await self._pool.putconn(conn)
 
     async def _bounded(self, work: Coroutine[Any, Any, T], within_s: float) -> T:
         """The result, or TimeoutError on time.

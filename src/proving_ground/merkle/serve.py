@@ -61,7 +61,7 @@ def main(argv: list[str]) -> int:
         print("usage: python -m proving_ground engine PORT [--defect NAME]", file=sys.stderr)
         return 2
     settings = load_engine_settings(os.environ)
-    set_up_logs("merkle-engine", "info")
+    set_up_logs("merkle-engine", "info", "")
     if not isinstance(settings, EngineSettings):
         logging.getLogger("ledger").critical("wrong configuration", extra={"problems": settings})
         return BAD_CONFIGURATION

@@ -89,7 +89,7 @@ def main(argv: list[str]) -> int:
         usage = f"notify PORT NAME FILE [{'|'.join(ANSWERS)}] [--defect NAME]"
         print(f"usage: python -m proving_ground {usage}", file=sys.stderr)
         return 2
-    set_up_logs(rest[1], "info")
+    set_up_logs(rest[1], "info", "")
     uvicorn.run(
         Provider(rest[1], Path(rest[2]), answer).app(),
         host="127.0.0.1",
