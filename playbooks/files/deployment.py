@@ -115,15 +115,18 @@ class Deployment:
             first = (done.stderr.splitlines() or ["no words"])[0]
             raise Stop(f"{name} does not become {version}: {first}")
 
-    def put_in_service(self, name: str) -> None:
-        """Move the traffic: first both, and once the new one answers, only the new one. At no
+    def put_in_service(self, *names: str) -> None:
+        """Move the traffic: first old and new, and once the new ones answer, only they. At no
         moment is nobody in service.
         """
-        both = [*(each for each in self.in_service() if each != name), name]
-        self._slot(both)
-        self._until(lambda seen: name in {instance for instance, _ in seen}, f"{name} joined")
-        self._slot([name])
-        self._until(lambda seen: {instance for instance, _ in seen} == {name}, f"{name} alone")
+        unknown = [name for name in names if name not in self.replicas]
+        if unknown or not names:
+            known = ", ".join(self.replicas)
+            raise Stop(f"to: expected some of {known}, got {' '.join(names) or 'nothing'!r}")
+        self._slot([*(each for each in self.in_service() if each not in names), *names])
+        self._until(lambda seen: set(names) <= {one for one, _ in seen}, "the new ones join")
+        self._slot(names)
+        self._until(lambda seen: {one for one, _ in seen} == set(names), "the new ones alone")
 
     def _slot(self, names: Sequence[str]) -> None:
         run([self.switch["set-slot"], *names], "the slot file")

@@ -1,4 +1,7 @@
-"""Rolling back, one act a call: switch (clients first), then clean (schema, cache, replica)."""
+"""Rolling back, one act a call: switch (clients first), then clean (schema, cache, replica).
+
+Undo is both, if there is anything to take back; look only looks.
+"""
 
 from __future__ import annotations
 
@@ -54,6 +57,20 @@ def clean(wanted: dict[str, Any], checks: Checks) -> None:
     Path(deployment.switch["state"]).unlink(missing_ok=True)
 
 
+def undo(wanted: dict[str, Any], checks: Checks) -> None:
+    """Both acts if a deployment stands; safe when none does, and to be said again."""
+    if Deployment(wanted).state() is not None:
+        switch(wanted, checks)
+        clean(wanted, checks)
+
+
+def look(wanted: dict[str, Any], checks: Checks) -> None:
+    """Changes nothing; stops when a deployment stands."""
+    state = Deployment(wanted).state()
+    standing = f"{state['version']} on {state['replica']}" if state else "none"
+    checks.must("no-deployment-stands", state is None, "none", standing)
+
+
 def _state(deployment: Deployment) -> dict[str, Any]:
     state = deployment.state()
     if state is None:
@@ -61,7 +78,7 @@ def _state(deployment: Deployment) -> dict[str, Any]:
     return state
 
 
-ACTS = {"switch": switch, "clean": clean}
+ACTS = {"switch": switch, "clean": clean, "undo": undo, "look": look}
 
 
 def main() -> None:

@@ -16,6 +16,7 @@ STANDARD = ("archive", "ledger-db", "wal-marks", "ledger-link", "wal-receiver", 
 KNOWN = (
     *STANDARD,
     *("cache-store", "limiter-store"),
+    *("ledger-standby", "ledger-ha"),
     *("ledger-blue", "ledger-green", "ledger-amber", "switch"),
     *("merkle-engine", "engine-link", "ledger-proofs", "ledger-window"),
     *("notify-1", "notify-2", "notify-3", "ledger-notices"),

@@ -48,7 +48,7 @@ def _embedded(site: Site) -> Built:
         "restore-into": str(folder.database),
         "bin": str(binaries),
         **site.common("ledger-db"),
-        "faults": ["lose-data-directory", "corrupt-file", "kill", "pause"],
+        "faults": ["lose-data-directory", "corrupt-file", "kill", "pause", "playbook"],
     }
     admin = shlex.quote(str(says["admin-dsn"]))
     words = f'#!/bin/sh\nexec {shlex.join(PYTHON)} migrate --dsn {admin} "$@"\n'

@@ -46,7 +46,7 @@ def replica(name: str) -> Component:
             "port": str(port),
             "slot": str(slot),
             **site.common(name),
-            "faults": ["kill", "pause"],
+            "faults": ["kill", "pause", "playbook"],
         }
         return Built(says, port)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 
+from proving_ground.components.replica import FIRST_IN_SERVICE
 from proving_ground.components.site import PYTHON, Built, Component, Site, sha256
 from proving_ground.providers import caddy
 
@@ -28,10 +29,11 @@ def build(site: Site) -> Built:
         "config": str(site.root / "switch" / "caddy.json"),
         "slot": slot,
         "set-slot": str(site.folder.script("slot", words)),
+        "home": FIRST_IN_SERVICE,
         "replicas": " ".join(REPLICAS),
         "state": str(site.folder.run / "deployed.state"),
         **site.common("switch"),
-        "faults": ["kill", "pause"],
+        "faults": ["kill", "pause", "playbook"],
     }
     record = {"caddy": caddy.caddy_version(binary), "caddy-sha256": sha256(binary)}
     return Built(says, port, record=record)

@@ -47,7 +47,9 @@ class Refused(Exception):
 def show(dsn: str) -> dict[str, Any]:
     """Revision and digest of the schema."""
     with psycopg.connect(dsn, autocommit=True) as conn:
-        row = conn.execute("SELECT version_num FROM alembic_version").fetchone()
+        known = conn.execute("SELECT to_regclass('public.alembic_version')").fetchone()
+        ask = "SELECT version_num FROM alembic_version"
+        row = conn.execute(ask).fetchone() if known and known[0] else None
         lines = conn.execute(_SCHEMA.encode()).fetchall()
     digest = hashlib.sha256(json.dumps(lines).encode()).hexdigest()
     return {"revision": row[0] if row else None, "digest": digest}

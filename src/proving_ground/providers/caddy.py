@@ -106,5 +106,6 @@ def make_switch(
         argv=(str(caddy_binary()), "run", "--config", str(config)),
         ready={"kind": "tcp", "port": str(port)},
         env={"HOME": str(home), "XDG_DATA_HOME": str(home), "XDG_CONFIG_HOME": str(home)},
+        stop={"fast": "SIGTERM", "immediate": "SIGKILL"},
         within_s=10.0,
     )

@@ -155,10 +155,16 @@ def set_archive_command(data: Path, command: Path) -> None:
         settings.write(f'archive_command = \'"{command}" "%p" "%f"\'\n')
 
 
-def server(binaries: Path, data: Path, port: int, user: tuple[int, int] | None) -> ServerSpec:
+def server(
+    binaries: Path,
+    data: Path,
+    port: int,
+    user: tuple[int, int] | None,
+    name: str = "ledger-db",
+) -> ServerSpec:
     """The server on whatever data directory ``start`` names; the port stays."""
     return ServerSpec(
-        name="ledger-db",
+        name=name,
         argv=(str(binaries / "postgres"), "-D", "{data-directory}", "-p", str(port)),
         ready={"kind": "postgres", "port": str(port)},
         user=user,

@@ -110,13 +110,15 @@ def test_moving_by_reload_drops_requests(components: dict[str, Any], tmp_path: P
         for turn in range(12):
             time.sleep(0.4)
             to = ("ledger-blue", "all")[turn % 2]
-            done, _ = act(components, tmp_path, "reload.py", to=to)
+            done, _ = act(components, tmp_path, "traffic.py", "reload", to=to)
             assert done.returncode == 0, done.stderr
             lost = load.failed
             if lost and to == "all":
                 break
-    act(components, tmp_path, "reload.py", to="all")
+    act(components, tmp_path, "traffic.py", "unreload")
 
+    whole, _ = act(components, tmp_path, "traffic.py", "is-whole")
+    assert whole.returncode == 0, whole.stderr
     assert load.failed > 0, f"{load.count} requests over {turn + 1} reloads, none lost"
 
 
@@ -162,3 +164,32 @@ def test_a_version_that_never_gets_well_takes_no_traffic(lab: Lab, tmp_path: Pat
     assert back.ok, back.detail
     assert checks_of(verified)["served-version"]
     assert checks_of(verified)["schema-version"]
+
+
+@pytest.mark.full
+@pytest.mark.parametrize(
+    ("fault", "variables"),
+    [
+        (("deploy", "undo-deploy", "deploy-present"), {"version": "v2"}),
+        (("move-traffic", "move-home", "traffic-is-home"), {"to": "ledger-green ledger-amber"}),
+        (("switch-by-reload", "undo-reload", "reload-present"), {"to": "ledger-blue"}),
+        (("migrate", "undo-migrate", "migrate-present"), {"to": "v2_source"}),
+        (("drain", "undo-drain", "drain-present"), {"replica": "ledger-amber"}),
+    ],
+)
+def test_what_a_drill_breaks_by_playbook_is_looked_at_and_taken_back(
+    lab: Lab, tmp_path: Path, fault: tuple[str, str, str], variables: dict[str, str]
+) -> None:
+    """An undo is safe before the harm and twice after it, and its look tells the truth."""
+    harm, undo, present = (f"{name}.yml" for name in fault)
+    before = play(lab, tmp_path, undo, **variables)
+    clean = play(lab, tmp_path, present, **variables)
+    harmed = play(lab, tmp_path, harm, **variables)
+    seen = play(lab, tmp_path, present, **variables)
+    undone = [play(lab, tmp_path, undo, **variables) for _ in range(2)]
+    gone = play(lab, tmp_path, present, **variables)
+
+    assert [one.ok for one in (before, clean, harmed)] == [True] * 3, harmed.detail
+    assert all(checks_of(harmed).values()), checks_of(harmed)
+    assert not seen.ok
+    assert [one.ok for one in (*undone, gone)] == [True] * 3, gone.detail
