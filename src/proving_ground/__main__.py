@@ -60,7 +60,23 @@ def main(argv: list[str]) -> int:
         from proving_ground import damage
 
         return damage.main(rest)
-    parts = "ctl|supervise|ledger|migrate|slot|marks|damage"
+    if part == "engine":
+        from proving_ground.merkle import serve as engine
+
+        return engine.main(rest)
+    if part == "notify":
+        from proving_ground.notify import provider
+
+        return provider.main(rest)
+    if part == "cross-sign":
+        from proving_ground.ledger import cross_sign
+
+        return cross_sign.main(rest)
+    if part == "replay":
+        from proving_ground.merkle import replay_command
+
+        return replay_command.main(rest)
+    parts = "ctl|supervise|ledger|engine|notify|replay|cross-sign|migrate|slot|marks|damage"
     parts += "|identity|identity-ctl|caller|issue|attempt-start|audit"
     print(f"usage: python -m proving_ground {parts} ...", file=sys.stderr)
     return 2

@@ -16,6 +16,11 @@ _GRANTS: dict[str, tuple[LiteralString, ...]] = {
     "ledger": (
         "GRANT SELECT ON events, alembic_version, audit TO ledger",
         "GRANT EXECUTE ON FUNCTION append_event, append_events, append_audit TO ledger",
+        "GRANT SELECT ON checkpoints TO ledger",
+    ),
+    "engine": (
+        "GRANT SELECT ON events TO engine",
+        "GRANT SELECT, INSERT ON checkpoints TO engine",
     ),
     "marks": (
         "GRANT SELECT ON events TO marks",

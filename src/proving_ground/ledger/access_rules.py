@@ -104,9 +104,9 @@ def urls_are_https(settings: Settings) -> list[str]:
         return []
     values = settings.model_dump()
     return [
-        f"LEDGER_{name.upper()}: is an http:// URL; production calls https:// only"
+        f"LEDGER_{name.upper()}: names an http:// URL; production calls https:// only"
         for name, value in values.items()
-        if isinstance(value, str) and value.lower().startswith("http://")
+        if isinstance(value, str) and "http://" in value.lower()
     ]
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import AsyncIterator
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import asdict
 
 from starlette.exceptions import HTTPException
@@ -26,6 +27,7 @@ from proving_ground.ledger.requests import (
     tenant_of,
 )
 from proving_ground.ledger.versions import Spoiled, Version
+from proving_ground.ledger.window import Window
 
 _EXPORT_PAGE = 500
 
@@ -36,10 +38,16 @@ class Events:
     """``/v1/{tenant}/events``."""
 
     def __init__(
-        self, store: Guarded, cache: Cache | None, version: Version, meters: Meters
+        self,
+        store: Guarded,
+        cache: Cache | None,
+        version: Version,
+        window: Window,
+        meters: Meters,
     ) -> None:
         self._store, self._cache, self._meters = store, cache, meters
-        self._spoiled = Spoiled(version)
+        self._spoiled, self._window = Spoiled(version), window
+        self.first: Callable[[], Awaitable[None]] | None = None  # for a defect only
 
     def routes(self) -> list[Route]:
         return [
@@ -51,15 +59,23 @@ class Events:
         ]
 
     async def append(self, request: Request) -> Response:
-        """201 for a new event, 200 for the same again, 409 for its key with another body."""
+        """201 for a new event, 200 for the same again inside the window, 409 for the same later and
+        for its key with another body.
+        """
         tenant = tenant_of(request)
         key, body = parse_event(await content_of(request))
         if defects.on("logs-bodies"):
             logger.info("event", extra={"detail": body})
+        if self.first:
+            await self.first()
+        if defects.on("duplicate-booked-twice"):
+            key = f"{key}#{uuid.uuid4().hex}"
         done = await self._store.append(caller_of(request), tenant, key, body)
         self._meters.appends.labels(done.outcome).inc()
         if done.outcome == "conflict":
             raise HTTPException(409, f"key {key!r} holds another body, as event {done.seq}")
+        if done.outcome == "same":
+            await self._window.refuse_late(tenant, key, done.seq)
         answer = {"seq": done.seq, "digest": done.digest}
         return JSONResponse(answer, 201 if done.outcome == "appended" else 200)
 

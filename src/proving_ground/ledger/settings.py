@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from proving_ground.ledger import access_rules
+from proving_ground.merkle.note import ORIGIN, load_public_key
 
 BAD_CONFIGURATION = 78  # EX_CONFIG of sysexits.h
 _PREFIX = "LEDGER_"
@@ -90,6 +93,30 @@ class Settings(BaseModel):
     drain_ms: int = Field(
         0, ge=0, le=60_000, description="after SIGTERM: how long it serves on while not ready"
     )
+    # -- events
+    idempotency_window_s: int = Field(
+        86_400, ge=1, description="how long a key may be sent again for the same answer"
+    )
+    max_in_flight: int = Field(
+        256, ge=1, le=10_000, description="requests under /v1/ at a time; more are answered 503"
+    )
+    # -- the Merkle engine
+    engine_url: str = Field("", description="where proofs come from; empty: no proofs here")
+    engine_key_file: str = Field("", description="public key of its checkpoints, PEM")
+    engine_origin: str = Field(ORIGIN, description="name of the log in its checkpoints")
+    engine_timeout_ms: int = Field(300, ge=1, le=60_000, description="wait for one attempt")
+    # -- dependencies
+    breaker_failures: int = Field(
+        5, ge=1, description="failures in a row that open the breaker of a dependency"
+    )
+    breaker_reset_ms: int = Field(
+        1_000, ge=1, description="how long an open breaker waits before it lets a probe through"
+    )
+    retry_attempts: int = Field(3, ge=1, le=10, description="attempts for one request, at most")
+    notify_urls: str = Field(
+        "", description="providers of notices in their order: NAME=URL, separated by spaces"
+    )
+    notify_timeout_ms: int = Field(500, ge=2, le=60_000, description="wait for one provider")
     # -- the process
     instance: str = Field("ledger", pattern=r"^[a-z0-9-]+$", description="its name in logs")
     log_file: str = Field(
@@ -112,8 +139,35 @@ def _password_in_file(settings: Settings) -> list[str]:
     return []
 
 
+def _engine_is_believable(settings: Settings) -> list[str]:
+    if not settings.engine_url:
+        return []
+    problems = []
+    if settings.storage == "memory":
+        problems.append("LEDGER_ENGINE_URL: the engine reads the database, and memory is none")
+    if not settings.engine_url.startswith(("http://", "https://")):
+        problems.append("LEDGER_ENGINE_URL: expected a URL, such as http://127.0.0.1:8081")
+    try:
+        load_public_key(Path(settings.engine_key_file))
+    except ValueError as err:
+        problems.append(f"LEDGER_ENGINE_KEY_FILE: {err}")
+    return problems
+
+
+def _providers_are_named(settings: Settings) -> list[str]:
+    words = settings.notify_urls.split()
+    if all(re.fullmatch(r"[a-z0-9-]+=https?://\S+", word) for word in words):
+        return []
+    return ["LEDGER_NOTIFY_URLS: expected NAME=URL, separated by spaces"]
+
+
 # Rules across settings: each gives its problems as "VARIABLE: what is wrong and the next move".
-RULES = [_database_is_named, *access_rules.RULES]
+RULES = [
+    _database_is_named,
+    *access_rules.RULES,
+    _engine_is_believable,
+    _providers_are_named,
+]
 PRODUCTION_RULES = [_password_in_file, *access_rules.PRODUCTION_RULES]
 
 

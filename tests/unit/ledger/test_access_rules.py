@@ -80,6 +80,7 @@ def test_each_required_variable_is_named_when_it_is_missing(
         ("LEDGER_STORAGE", "memory"),
         ("LEDGER_JWKS_URL", "http://identity.test/jwks.json"),
         ("LEDGER_JWKS_URL", "HTTP://identity.test/jwks.json"),
+        ("LEDGER_NOTIFY_URLS", "one=http://127.0.0.1:1"),
         ("LEDGER_RATE_TIERS", "free=20"),
         ("LEDGER_RATE_TIERS", "standard=none"),
         ("LEDGER_MTLS_PORT", "1234"),
