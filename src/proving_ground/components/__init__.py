@@ -18,6 +18,7 @@ KNOWN = (
     *("cache-store", "limiter-store"),
     *("ledger-standby", "ledger-ha"),
     *("ledger-blue", "ledger-green", "ledger-amber", "switch"),
+    *("identity", "ledger-secure", "ledger-secure-2", "ledger-memory", "ledger-caller"),
     *("merkle-engine", "engine-link", "ledger-proofs", "ledger-window"),
     *("notify-1", "notify-2", "notify-3", "ledger-notices"),
 )

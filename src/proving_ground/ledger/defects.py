@@ -59,6 +59,59 @@ DEFECTS: dict[str, Defect] = {
     "log-level-ignored": Defect("ledger", "every level is logged", "the level filter works (131)"),
     "logs-bodies": Defect("ledger", "bodies stand in the log", "no secret in a log line (131)"),
     # ledger: access
+    "accept-alg-none": Defect("ledger", "a token without signature is believed", "row 43"),
+    "accept-missing-kid": Defect("ledger", "a token that names no key is tried with one", "row 42"),
+    "skip-signature": Defect("ledger", "signatures of tokens are not checked", "row 43"),
+    "ignore-aud": Defect("ledger", "tokens for other services are believed", "row 43"),
+    "ignore-iss": Defect("ledger", "tokens of other issuers are believed", "row 43"),
+    "ignore-exp": Defect("ledger", "expired tokens are believed", "row 43"),
+    "ignore-nbf": Defect("ledger", "tokens of tomorrow are believed today", "row 43"),
+    "malformed-token-crashes": Defect("ledger", "garbage for a token gives 500", "row 43"),
+    "keys-never-refreshed": Defect("ledger", "a new signing key is never learned", "row 40"),
+    "keys-never-expire": Defect("ledger", "a retired key is believed for ever", "rows 39, 40"),
+    "empty-keys-while-refreshing": Defect(
+        "ledger", "valid tokens are refused while the key set is read", "row 41"
+    ),
+    "no-refresh-cooldown": Defect(
+        "ledger", "every junk kid makes the provider serve its keys", "row 40"
+    ),
+    "skip-role-check": Defect("ledger", "every role may do everything", "rows 44, 69"),
+    "forbidden-as-unauthorised": Defect("ledger", "403 is answered as 401", "row 45"),
+    "tenant-from-path": Defect("ledger", "the path's tenant counts, not the token's", "row 67"),
+    "tenant-from-header": Defect("ledger", "X-Tenant overrides the token's tenant", "row 68"),
+    "read-across-tenants": Defect(
+        "ledger", "an event is found by its number whoever owns it", "row 67"
+    ),
+    "silent-refusals": Defect("ledger", "refusals leave no audit entry", "row 52"),
+    "audit-without-id": Defect("ledger", "audit entries hold no correlation id", "rows 52, 132"),
+    "wrong-retry-after": Defect("ledger", "Retry-After says 0 on an empty bucket", "row 54"),
+    "one-bucket-for-all": Defect("ledger", "tenants share one bucket", "row 55"),
+    "limit-per-instance": Defect("ledger", "the shared store is not asked", "row 56"),
+    "limiter-fails-open": Defect("ledger", "no limit while the store is away", "row 57"),
+    "ignore-tiers": Defect("ledger", "every tier has the largest limit", "row 58"),
+    "refill-too-fast": Defect("ledger", "buckets fill four times as fast", "row 53"),
+    "unlogged-refusals": Defect("ledger", "a 429 leaves no line in the log", "row 59"),
+    "client-certificate-optional": Defect(
+        "ledger", "the mTLS listener takes clients without a certificate", "row 61"
+    ),
+    "any-client-name": Defect(
+        "ledger", "any certificate of the authority opens the mTLS listener", "row 61"
+    ),
+    "certificate-never-renewed": Defect("ledger", "a renewed certificate is not seen", "row 63"),
+    "accept-readable-key": Defect("ledger", "a key that others can read is served", "row 64"),
+    "accept-http-urls": Defect("ledger", "production starts with http:// URLs", "row 60"),
+    "start-without-auth": Defect("ledger", "production starts without its JWT settings", "row 46"),
+    "previous-secret-forever": Defect(
+        "ledger", "a dropped shared secret is still accepted", "row 51"
+    ),
+    "current-secret-only": Defect(
+        "ledger", "the previous shared secret is refused at once", "row 51"
+    ),
+    "login-never-renewed": Defect(
+        "ledger", "connections keep the login role they began with", "secret rotation"
+    ),
+    "leak-token-in-log": Defect("ledger", "a refused token is written to the log", "row 73"),
+    "no-security-headers": Defect("ledger", "answers carry no security headers", "row 66"),
     # ledger: engine
     "duplicate-booked-twice": Defect(
         "ledger", "the same key is a new event each time", "an effect happens once (20)"
@@ -109,6 +162,12 @@ DEFECTS: dict[str, Defect] = {
         "ledger", "after the first failure no other is tried", "the chain fails over (78)"
     ),
     # identity
+    "retire-keeps-publishing": Defect(
+        "identity", "a retired key stays in the published set", "row 40"
+    ),
+    "publish-late": Defect(
+        "identity", "a key signs before it stands in the published set", "row 41"
+    ),
     # engine
     "reader-gap": Defect(
         "engine", "one event of each batch is left out of the tree", "every event is proved (17)"

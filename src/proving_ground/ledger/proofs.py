@@ -17,11 +17,12 @@ from starlette.routing import Route
 
 from proving_ground.ledger import defects
 from proving_ground.ledger.breaker import Breaker, BreakerMeters, BreakerOpen
+from proving_ground.ledger.guarded import Guarded
 from proving_ground.ledger.meters import Meters
-from proving_ground.ledger.requests import seq_of, tenant_of
+from proving_ground.ledger.requests import caller_of, seq_of, tenant_of
 from proving_ground.ledger.retry import RetryPolicy, retried
 from proving_ground.ledger.settings import Settings
-from proving_ground.ledger.store import Event, Store
+from proving_ground.ledger.store import Event
 from proving_ground.merkle.leaf import leaf_hash
 from proving_ground.merkle.note import load_public_key, verify_note
 from proving_ground.merkle.proof import verify_inclusion
@@ -127,7 +128,7 @@ class MerkleEngine:
 class Proofs:
     """``/v1/{tenant}/proofs/{seq}``."""
 
-    def __init__(self, store: Store, engine: MerkleEngine) -> None:
+    def __init__(self, store: Guarded, engine: MerkleEngine) -> None:
         self._store, self._engine = store, engine
 
     def routes(self) -> list[Route]:
@@ -136,7 +137,7 @@ class Proofs:
     async def read(self, request: Request) -> Response:
         """That an event of the tenant is in the log; 404 while no checkpoint covers it."""
         seq = seq_of(request)
-        event = await self._store.event(tenant_of(request), seq)
+        event = await self._store.event(caller_of(request), tenant_of(request), seq)
         if event is None:
             raise HTTPException(404, f"the tenant has no event {seq}")
         try:

@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 from starlette.exceptions import HTTPException
 
 from proving_ground.ledger import defects
-from proving_ground.ledger.store import Store
+from proving_ground.ledger.guarded import Driver
 
 
 class Window:
     """Inside it a duplicate gets the first answer again; outside it is refused, never booked."""
 
-    def __init__(self, store: Store, seconds: int) -> None:
+    def __init__(self, store: Driver, seconds: int) -> None:
         self._store, self._seconds = store, seconds
 
     async def refuse_late(self, tenant: str, key: str, seq: int) -> None:
