@@ -76,8 +76,9 @@ def main(argv: list[str]) -> int:
         from proving_ground.merkle import replay_command
 
         return replay_command.main(rest)
-    parts = "ctl|supervise|ledger|engine|notify|replay|cross-sign|migrate|slot|marks|damage"
+    parts = "ctl|supervise|ledger|migrate|slot|marks|damage"
     parts += "|identity|identity-ctl|caller|issue|attempt-start|audit"
+    parts += "|engine|notify|replay|cross-sign"
     print(f"usage: python -m proving_ground {parts} ...", file=sys.stderr)
     return 2
 

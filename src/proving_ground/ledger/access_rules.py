@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -106,7 +107,7 @@ def urls_are_https(settings: Settings) -> list[str]:
     return [
         f"LEDGER_{name.upper()}: names an http:// URL; production calls https:// only"
         for name, value in values.items()
-        if isinstance(value, str) and "http://" in value.lower()
+        if isinstance(value, str) and re.search(r"(^|[\s=])http://", value.lower())
     ]
 
 

@@ -60,7 +60,8 @@ def make_app(settings: Settings, drain: Drain) -> tuple[ASGIApp, Access]:
     breakers = BreakerMeters(meters.registry)
     if settings.engine_url and isinstance(store, Store):  # a rule says that it is one
         engine = MerkleEngine(settings, meters, breakers)
-        Backlog(store, meters)
+        if isinstance(store, Store):  # what is kept in memory has no checkpoints
+            Backlog(store, meters)
         parts.append(Proofs(guarded, engine))
         clients.append(engine)
         if defects.on("ingest-waits-for-engine"):
@@ -75,9 +76,9 @@ def make_app(settings: Settings, drain: Drain) -> tuple[ASGIApp, Access]:
         await store.open()
         await access.open()
         yield
-        await access.close()
         for client in clients:
             await client.close()
+        await access.close()
         await store.close()
 
     inner = Starlette(

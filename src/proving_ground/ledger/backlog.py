@@ -7,18 +7,27 @@ from __future__ import annotations
 
 import contextlib
 import math
+from typing import Protocol
 
 from prometheus_client import Gauge
 
 from proving_ground.ledger import defects
 from proving_ground.ledger.meters import Meters
-from proving_ground.ledger.store import Store, Unavailable
+from proving_ground.ledger.store import Unavailable
+
+
+class Behind(Protocol):
+    """A driver that knows what is signed."""
+
+    async def backlog(self) -> tuple[float, float, float, float]:
+        """Events, uncovered ones, age of the oldest of those, age of the newest checkpoint."""
+        ...
 
 
 class Backlog:
     """Four gauges; NaN when the database does not tell, so that unknown is never zero."""
 
-    def __init__(self, store: Store, meters: Meters) -> None:
+    def __init__(self, store: Behind, meters: Meters) -> None:
         self._store = store
         names = {
             "ledger_events": "events stored",

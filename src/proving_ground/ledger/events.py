@@ -38,12 +38,7 @@ class Events:
     """``/v1/{tenant}/events``."""
 
     def __init__(
-        self,
-        store: Guarded,
-        cache: Cache | None,
-        version: Version,
-        window: Window,
-        meters: Meters,
+        self, store: Guarded, cache: Cache | None, version: Version, window: Window, meters: Meters
     ) -> None:
         self._store, self._cache, self._meters = store, cache, meters
         self._spoiled, self._window = Spoiled(version), window

@@ -18,8 +18,9 @@ from starlette.routing import Route
 
 from proving_ground.ledger import defects
 from proving_ground.ledger.breaker import Breaker, BreakerMeters, BreakerOpen
+from proving_ground.ledger.guarded import allowed
 from proving_ground.ledger.meters import Meters
-from proving_ground.ledger.requests import content_of, tenant_of
+from proving_ground.ledger.requests import caller_of, content_of, tenant_of
 from proving_ground.ledger.settings import Settings
 
 _ID = re.compile(r"[A-Za-z0-9._-]{1,100}")
@@ -77,7 +78,7 @@ class Notices:
 
     async def send(self, request: Request) -> Response:
         """201 with the provider that took it; 200 when it was taken before; 503 when none did."""
-        tenant = tenant_of(request)
+        tenant = allowed(caller_of(request), "append", tenant_of(request))
         content = await content_of(request)
         notice, text = _notice(content)
         name = f"{tenant}.{notice}"

@@ -164,9 +164,9 @@ def _providers_are_named(settings: Settings) -> list[str]:
 # Rules across settings: each gives its problems as "VARIABLE: what is wrong and the next move".
 RULES = [
     _database_is_named,
-    *access_rules.RULES,
     _engine_is_believable,
     _providers_are_named,
+    *access_rules.RULES,
 ]
 PRODUCTION_RULES = [_password_in_file, *access_rules.PRODUCTION_RULES]
 

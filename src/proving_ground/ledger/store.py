@@ -120,6 +120,25 @@ class Store:
         row = await self._row(sql, (tenant, seq), READ_WITHIN_S)
         return Event(*row) if row else None
 
+    async def backlog(self) -> tuple[float, float, float, float]:
+        """Events; those no checkpoint covers; age in seconds of the oldest such event; age of the
+        newest checkpoint (of the first event while there is none; 0 in an empty ledger).
+        """
+        sql = """
+            WITH signed AS (SELECT coalesce(max(size), 0) AS size FROM checkpoints),
+                 stored AS (SELECT coalesce(max(seq), 0) AS size FROM events)
+            SELECT stored.size, stored.size - signed.size,
+                   coalesce(extract(epoch FROM clock_timestamp() - (
+                       SELECT created_at FROM events WHERE seq = signed.size + 1)), 0)::float8,
+                   coalesce(extract(epoch FROM clock_timestamp() - coalesce(
+                       (SELECT created_at FROM checkpoints WHERE size = signed.size),
+                       (SELECT created_at FROM events WHERE seq = 1))), 0)::float8
+            FROM signed, stored"""
+        row = await self._row(sql, (), READY_WITHIN_S)
+        if row is None:
+            raise Unavailable("the database returned nothing for the backlog")
+        return (float(row[0]), float(row[1]), row[2], row[3])
+
     async def events(self, tenant: str, after: int, limit: int) -> list[Event]:
         """The tenant's events after that number, oldest first."""
         sql = _EVENTS + "WHERE tenant = %s AND seq > %s ORDER BY seq LIMIT %s"
@@ -146,25 +165,6 @@ class Store:
     async def renew(self) -> None:
         """Every connection anew, those in use when they come back: the login role has changed."""
         await self._pool.drain()
-
-    async def backlog(self) -> tuple[float, float, float, float]:
-        """Events; those no checkpoint covers; age in seconds of the oldest such event; age of the
-        newest checkpoint (of the first event while there is none; 0 in an empty ledger).
-        """
-        sql = """
-            WITH signed AS (SELECT coalesce(max(size), 0) AS size FROM checkpoints),
-                 stored AS (SELECT coalesce(max(seq), 0) AS size FROM events)
-            SELECT stored.size, stored.size - signed.size,
-                   coalesce(extract(epoch FROM clock_timestamp() - (
-                       SELECT created_at FROM events WHERE seq = signed.size + 1)), 0)::float8,
-                   coalesce(extract(epoch FROM clock_timestamp() - coalesce(
-                       (SELECT created_at FROM checkpoints WHERE size = signed.size),
-                       (SELECT created_at FROM events WHERE seq = 1))), 0)::float8
-            FROM signed, stored"""
-        row = await self._row(sql, (), READY_WITHIN_S)
-        if row is None:
-            raise Unavailable("the database returned nothing for the backlog")
-        return (float(row[0]), float(row[1]), row[2], row[3])
 
     async def ready(self) -> int:
         """Number of the newest event, through the same pool that serves the writers."""
