@@ -58,7 +58,7 @@ def make_app(settings: Settings, drain: Drain) -> tuple[ASGIApp, Access]:
     parts: list[Part] = [events, Health(settings, store, meters, drain), meters, access]
     clients: list[Client] = [cache] if cache else []
     breakers = BreakerMeters(meters.registry)
-    if settings.engine_url and isinstance(store, Store):  # a rule says that it is one
+    if settings.engine_url:
         engine = MerkleEngine(settings, meters, breakers)
         if isinstance(store, Store):  # what is kept in memory has no checkpoints
             Backlog(store, meters)

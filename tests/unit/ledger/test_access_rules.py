@@ -127,6 +127,13 @@ def test_every_setting_has_a_name_of_its_own() -> None:
     assert set(re.findall(r"LEDGER_[A-Z_]+[A-Z]", text)) <= known
 
 
+def test_proofs_are_not_promised_over_a_driver_that_has_none() -> None:
+    """The engine reads the database; what is in memory would never be proved."""
+    environ = {"LEDGER_STORAGE": "memory", "LEDGER_ENGINE_URL": "http://127.0.0.1:1"}
+
+    assert "LEDGER_ENGINE_URL" in named(environ)
+
+
 def test_tiers_are_read_as_they_are_written() -> None:
     """And nothing else is."""
     assert parse_tiers("free=20, standard=200") == {"free": 20, "standard": 200}
