@@ -24,8 +24,11 @@ WINDOW_S = 10
 JWKS_TTL_S, JWKS_COOLDOWN_S = 5, 1.5  # short, so that a drill can wait for them
 
 
-def secure_ledger(name: str, storage: str) -> Component:
-    """Instances share database, limits, certificate and shared secret."""
+def secure_ledger(name: str, storage: str, *, proofs: bool = False) -> Component:
+    """Instances share database, limits, certificate and shared secret.
+
+    With proofs the profile is development: the engine speaks plain HTTP, which production refuses.
+    """
     mtls = f"{name}-mtls"
 
     def build(site: Site) -> Built:
@@ -39,6 +42,8 @@ def secure_ledger(name: str, storage: str) -> Component:
         if not secret.exists():
             site.folder.secret(secret.name, secrets.token_hex(32) + "\n")
         database, facts = _database(site, storage)
+        if proofs:
+            database |= {"LEDGER_PROFILE": "development", **_engine(site)}
         identity, limiter = site.says("identity") or {}, site.says("limiter-store") or {}
         service = ServerSpec(
             name=name,
@@ -96,8 +101,18 @@ def secure_ledger(name: str, storage: str) -> Component:
         }
         return Built(says, port)
 
-    needs = ("ledger-db",) if storage == "postgres" else ()
+    needs: tuple[str, ...] = ("ledger-db",) if storage == "postgres" else ()
+    needs += ("merkle-engine",) if proofs else ()
     return Component(name, build, needs=(*needs, "identity", "limiter-store"), ports=(name, mtls))
+
+
+def _engine(site: Site) -> dict[str, str]:
+    engine = site.says("merkle-engine") or {}
+    return {
+        "LEDGER_ENGINE_URL": engine["url"],
+        "LEDGER_ENGINE_KEY_FILE": engine["public-key"],
+        "LEDGER_ENGINE_ORIGIN": engine["origin"],
+    }
 
 
 def _attempt(site: Site, name: str) -> Path:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
+import time
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -13,6 +15,7 @@ import pytest
 
 from proving_ground.identity.mint import BAD
 from support.guarded import Guarded
+from support.small_lab import small_lab
 
 pytestmark = pytest.mark.component
 At = Callable[..., Guarded]
@@ -83,6 +86,29 @@ def test_a_tenant_sees_nothing_of_another_whatever_it_says(driver: str, at: At) 
     theirs = guarded.ask("GET", "/v1/other/export", other, **header).text
     assert '"tenant": "acme"' not in theirs
     assert guarded.ask("GET", f"/v1/acme/events/{seq}", mine).json()["tenant"] == "acme"
+
+
+@pytest.mark.full
+def test_a_proof_is_the_tenants_own() -> None:
+    """The engine proves every event to everybody who asks it; the guards decide who may."""
+    with (
+        small_lab("ledger-guarded-proofs") as lab,
+        contextlib.closing(
+            Guarded(lab.environment()["components"], "ledger-guarded-proofs")
+        ) as guarded,
+    ):
+        mine, other = (guarded.token(tenant=name, tier="premium") for name in ("acme", "other"))
+        seq = guarded.append(mine).json()["seq"]
+        give_up_at = time.monotonic() + 15
+        while (
+            answer := guarded.ask("GET", f"/v1/acme/proofs/{seq}", mine)
+        ).status_code != 200 and time.monotonic() < give_up_at:
+            time.sleep(0.1)
+
+        assert answer.status_code == 200, answer.text
+        assert guarded.ask("GET", f"/v1/acme/proofs/{seq}", other).status_code == 403
+        assert guarded.ask("GET", f"/v1/other/proofs/{seq}", other).status_code == 404
+        assert guarded.http.get(f"/v1/acme/proofs/{seq}").status_code == 401
 
 
 def test_a_batch_is_stored_whole_or_not_at_all(at: At) -> None:
