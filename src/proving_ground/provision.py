@@ -14,8 +14,12 @@ from proving_ground.ledger import migrations
 _GRANTS: dict[str, tuple[LiteralString, ...]] = {
     # The service appends through the function alone and can change nothing.
     "ledger": (
-        "GRANT SELECT ON events, alembic_version TO ledger",
-        "GRANT EXECUTE ON FUNCTION append_event TO ledger",
+        "GRANT SELECT ON events, alembic_version, audit, checkpoints TO ledger",
+        "GRANT EXECUTE ON FUNCTION append_event, append_events, append_audit TO ledger",
+    ),
+    "engine": (
+        "GRANT SELECT ON events TO engine",
+        "GRANT SELECT, INSERT ON checkpoints TO engine",
     ),
     "marks": (
         "GRANT SELECT ON events TO marks",

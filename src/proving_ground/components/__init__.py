@@ -18,6 +18,10 @@ KNOWN = (
     *("cache-store", "limiter-store"),
     *("ledger-standby", "ledger-ha"),
     *("ledger-blue", "ledger-green", "ledger-amber", "switch"),
+    *("identity", "ledger-secure", "ledger-secure-2", "ledger-memory", "ledger-caller"),
+    *("merkle-engine", "engine-link", "ledger-proofs", "ledger-window"),
+    *("ledger-guarded-proofs",),
+    *("notify-1", "notify-2", "notify-3", "ledger-notices"),
 )
 
 

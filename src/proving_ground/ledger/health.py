@@ -11,9 +11,10 @@ from starlette.routing import Route
 
 from proving_ground.ledger import defects
 from proving_ground.ledger.drain import Drain
+from proving_ground.ledger.guarded import Driver
 from proving_ground.ledger.meters import Meters
 from proving_ground.ledger.settings import Settings
-from proving_ground.ledger.store import Store, Unavailable
+from proving_ground.ledger.store import Unavailable
 from proving_ground.ledger.versions import VERSIONS
 from proving_ground.slot import read_slot
 
@@ -23,7 +24,7 @@ logger = logging.getLogger("ledger")
 class Health:
     """``/healthz``, ``/readyz``, ``/in-service`` and ``/version``."""
 
-    def __init__(self, settings: Settings, store: Store, meters: Meters, drain: Drain) -> None:
+    def __init__(self, settings: Settings, store: Driver, meters: Meters, drain: Drain) -> None:
         self._store, self._meters, self._drain = store, meters, drain
         self._version, self._instance = VERSIONS[settings.version], settings.instance
         self._slot = Path(settings.slot) if settings.slot else None

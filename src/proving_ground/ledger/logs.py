@@ -12,7 +12,10 @@ from typing import Any
 from fireproof.clock import utc_label
 from proving_ground.ledger import defects
 
-_FIELDS = ("request_id", "method", "path", "status", "took_ms", "detail", "problems")
+_FIELDS = (
+    *("request_id", "method", "path", "status", "took_ms", "detail", "problems"),
+    *("event", "tenant"),
+)
 
 
 class JsonLines(logging.Formatter):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from starlette.requests import Request
@@ -20,6 +22,7 @@ class Meters:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self._looks: list[Callable[[], Awaitable[None]]] = []
         self.requests = Counter(
             "ledger_requests", "answers", ["route", "status"], registry=self.registry
         )
@@ -35,9 +38,15 @@ class Meters:
             "ledger_ready", "1 when the last deep check was good", registry=self.registry
         )
 
+    def before_showing(self, look: Callable[[], Awaitable[None]]) -> None:
+        """Await this at every scrape, for what is only known when asked."""
+        self._looks.append(look)
+
     def routes(self) -> list[Route]:
         return [Route("/metrics", self.show)]
 
     async def show(self, _: Request) -> Response:
         """All of them in Prometheus' text format."""
+        for look in self._looks:
+            await look()
         return Response(generate_latest(self.registry), media_type=CONTENT_TYPE_LATEST)

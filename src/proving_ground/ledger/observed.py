@@ -78,4 +78,7 @@ def _route(scope: Scope) -> str:
     path: str = scope["path"]
     if path in _BY_NAME:
         return path[1:]
-    return "events" if path.startswith("/v1/") else "other"
+    if not path.startswith("/v1/"):
+        return "other"
+    noun = path.split("/", 4)[3:4]
+    return noun[0] if noun in (["proofs"], ["notices"]) else "events"

@@ -5,11 +5,8 @@ from __future__ import annotations
 import logging
 import sys
 
-import uvicorn
-
 from proving_ground.ledger import defects
-from proving_ground.ledger.app import make_app
-from proving_ground.ledger.drain import Drain, DrainingServer
+from proving_ground.ledger.listeners import listen
 from proving_ground.ledger.logs import set_up_logs
 from proving_ground.ledger.settings import BAD_CONFIGURATION, Settings, load_settings
 
@@ -26,20 +23,6 @@ def main(argv: list[str]) -> int:
         logger.critical("wrong configuration", extra={"problems": settings})
         return BAD_CONFIGURATION
     set_up_logs(settings.instance, settings.log_level, settings.log_file)
-    drain = Drain()
-    config = uvicorn.Config(
-        make_app(settings, drain),
-        host="127.0.0.1",
-        port=int(rest[0]),
-        loop="asyncio",
-        http="h11",
-        log_config=None,
-        access_log=False,
-        timeout_graceful_shutdown=5,
-        # Longer than the switch keeps its idle connections: who closes one first must be the side
-        # that sends requests, or a request is lost on the way.
-        timeout_keep_alive=75,
-    )
-    DrainingServer(config, drain, settings.drain_ms / 1000).run()
+    listen(settings, int(rest[0]))
     logging.getLogger("ledger").info("ended")
     return 0

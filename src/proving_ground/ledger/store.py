@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
@@ -22,6 +22,9 @@ READ_WITHIN_S = 1.0
 READY_WITHIN_S = 0.25
 _SHOWN = {"size": "pool_size", "idle": "pool_available"}
 
+_CONFLICT = "LC409"  # raised by append_events
+_EVENTS = "SELECT seq, tenant, key, body, digest, created_at::text FROM events "
+
 T = TypeVar("T")
 
 
@@ -31,6 +34,13 @@ class Unavailable(Exception):
     def __init__(self, text: str, code: str = "database-unavailable") -> None:
         super().__init__(text)
         self.code = code
+
+
+class Conflicting(Exception):
+    """A key of a batch holds another body; nothing of the batch was stored."""
+
+    def __init__(self, seq: int) -> None:
+        super().__init__(f"a key holds another body, as event {seq}; nothing was stored")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +67,9 @@ class Event:
 class Store:
     """Appends and reads events."""
 
-    def __init__(self, settings: Settings, meters: Meters) -> None:
+    def __init__(
+        self, settings: Settings, meters: Meters, dsn: Callable[[], str] | None = None
+    ) -> None:
         self._wait_s = settings.pool_wait_ms / 1000
         self._size = settings.pool_size
         endless = self._endless = defects.on("pool-without-bound")
@@ -65,7 +77,7 @@ class Store:
         # a minute nobody would be served for half a minute more. With a short limit it gives up
         # at once and the next request makes it try again.
         self._pool = AsyncConnectionPool(
-            settings.dsn,
+            dsn or settings.dsn,
             min_size=min(2, self._size),
             max_size=self._size,
             timeout=60.0 if endless else self._wait_s,
@@ -107,9 +119,55 @@ class Store:
 
     async def event(self, tenant: str, seq: int) -> Event | None:
         """The event of that tenant with that number."""
-        sql = "SELECT seq, tenant, key, body, digest, created_at::text FROM events"
-        row = await self._row(sql + " WHERE tenant = %s AND seq = %s", (tenant, seq), READ_WITHIN_S)
+        sql = _EVENTS + "WHERE tenant = %s AND seq = %s"
+        row = await self._row(sql, (tenant, seq), READ_WITHIN_S)
         return Event(*row) if row else None
+
+    async def backlog(self) -> tuple[float, float, float, float]:
+        """Events; those no checkpoint covers; age in seconds of the oldest such event; age of the
+        newest checkpoint (of the first event while there is none; 0 in an empty ledger).
+        """
+        sql = """
+            WITH signed AS (SELECT coalesce(max(size), 0) AS size FROM checkpoints),
+                 stored AS (SELECT coalesce(max(seq), 0) AS size FROM events)
+            SELECT stored.size, stored.size - signed.size,
+                   coalesce(extract(epoch FROM clock_timestamp() - (
+                       SELECT created_at FROM events WHERE seq = signed.size + 1)), 0)::float8,
+                   coalesce(extract(epoch FROM clock_timestamp() - coalesce(
+                       (SELECT created_at FROM checkpoints WHERE size = signed.size),
+                       (SELECT created_at FROM events WHERE seq = 1))), 0)::float8
+            FROM signed, stored"""
+        row = await self._row(sql, (), READY_WITHIN_S)
+        if row is None:
+            raise Unavailable("the database returned nothing for the backlog")
+        return (float(row[0]), float(row[1]), row[2], row[3])
+
+    async def events(self, tenant: str, after: int, limit: int) -> list[Event]:
+        """The tenant's events after that number, oldest first."""
+        sql = _EVENTS + "WHERE tenant = %s AND seq > %s ORDER BY seq LIMIT %s"
+        rows = await self.rows(sql, (tenant, after, limit), READ_WITHIN_S)
+        return [Event(*row) for row in rows]
+
+    async def event_of_anybody(self, seq: int) -> Event | None:
+        """The event with that number, whoever owns it."""
+        row = await self._row(_EVENTS + "WHERE seq = %s", (seq,), READ_WITHIN_S)
+        return Event(*row) if row else None
+
+    async def append_all(self, tenant: str, events: list[tuple[str, str]]) -> list[Appended]:
+        """All or none, in one transaction.
+
+        Raises:
+            Conflicting: one key holds another body.
+            Unavailable: sending it again is safe.
+        """
+        keys, bodies = [key for key, _ in events], [body for _, body in events]
+        sql = "SELECT outcome, seq, digest FROM append_events(%s, %s, %s)"
+        rows = await self.rows(sql, (tenant, keys, bodies), APPEND_WITHIN_S)
+        return [Appended(*row) for row in rows]
+
+    async def renew(self) -> None:
+        """Every connection anew, those in use when they come back: the login role has changed."""
+        await self._pool.drain()
 
     async def ready(self) -> int:
         """Number of the newest event, through the same pool that serves the writers."""
@@ -127,8 +185,14 @@ class Store:
         return str(row[0]) if row else None
 
     async def _row(self, sql: str, params: tuple[Any, ...], within_s: float) -> Any:
-        """One row. Every statement here may be repeated safely, so a connection that turns out to
-        be dead (the server was restarted) costs the caller another try, not an error.
+        found = await self.rows(sql, params, within_s)
+        return found[0] if found else None
+
+    async def rows(
+        self, sql: str, params: tuple[Any, ...], within_s: float, *, again: bool = True
+    ) -> list[Any]:
+        """All rows. A statement that may be repeated safely is, so that a connection that turns out
+        to be dead (the server was restarted) costs the caller another try, not an error.
         """
         give_up_at = time.monotonic() + (60.0 if self._endless else within_s)
         while True:
@@ -140,9 +204,11 @@ class Store:
             except TimeoutError as err:
                 raise Unavailable(f"no answer from the database: {err}") from err
             except psycopg.OperationalError as err:
-                if time.monotonic() >= give_up_at:
+                if not again or time.monotonic() >= give_up_at:
                     raise Unavailable(f"the database failed: {err}") from err
             except psycopg.Error as err:
+                if err.sqlstate == _CONFLICT:
+                    raise Conflicting(int(err.diag.message_detail or 0)) from err
                 raise Unavailable(f"the database refused: {err}") from err
 
     def _stat(self, name: str) -> int:
@@ -175,7 +241,7 @@ class Store:
     async def _once(self, sql: str, params: tuple[Any, ...]) -> Any:
         conn = await self._connection()
         try:
-            return await (await conn.execute(sql, params)).fetchone()
+            return await (await conn.execute(sql, params)).fetchall()
         except asyncio.CancelledError:
             if defects.on("pool-leaks"):
                 self._lost.append(conn)

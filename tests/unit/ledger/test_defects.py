@@ -69,3 +69,11 @@ def test_a_list_for_the_lab_is_checked_as_a_whole() -> None:
     assert defects.parse_list(" no-request-id,,no-request-id", "X") == ["no-request-id"]
     with pytest.raises(EnvironmentRefusal, match=r"X: 'a'.*X: 'b'"):
         defects.parse_list("a,b", "X")
+
+
+def test_each_defect_is_named_by_a_test() -> None:
+    """A defect that no test has seen red is a rumour."""
+    tests = Path(__file__).parents[2]
+    text = "".join(path.read_text("utf-8") for path in sorted(tests.rglob("test_*.py")))
+
+    assert [name for name in defects.DEFECTS if f'"{name}"' not in text] == []
