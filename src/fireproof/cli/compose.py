@@ -27,6 +27,7 @@ from fireproof.faults import load_faults
 from fireproof.guard.folder import RunFolder
 from fireproof.model.drill import PluginProbe, Probe
 from fireproof.model.environment import Environment
+from fireproof.model.params import ASKED_NOTHING, Asked
 from fireproof.model.plan import OCCURRENCE, Plan
 from fireproof.model.ports import Fault, Observer, ProbePlugin, RunningProbe, Signer, Step
 from fireproof.model.record import Record
@@ -110,14 +111,16 @@ def vocabulary() -> Vocabulary:
     )
 
 
-def make_plan(drill_file: Path, environment_name: str, run: str) -> Plan:
+def make_plan(
+    drill_file: Path, environment_name: str, run: str, asked: Asked = ASKED_NOTHING
+) -> Plan:
     """Drill file and environment, checked against each other and frozen.
 
     Raises:
         DrillFileError: the drill file is wrong in itself.
         EnvironmentRefusal: the environment lacks or does not allow what the drill needs.
     """
-    loaded = read_drill(drill_file, vocabulary())
+    loaded = read_drill(drill_file, vocabulary(), asked)
     environment = load_any_environment(environment_name)
     problems = check_environment(loaded.drill, environment, loaded.marks)
     if problems:
@@ -130,6 +133,8 @@ def make_plan(drill_file: Path, environment_name: str, run: str) -> Plan:
         drill_file=drill_file,
         project=Path.cwd(),
         parameters={n: os.environ[n] for n in RECORDED_PARAMETERS if n in os.environ},
+        params=loaded.params,
+        profile=asked.profile,
         steps=steps,
         faults=faults,
     )

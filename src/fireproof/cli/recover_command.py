@@ -70,8 +70,18 @@ def _open_runs(base: Path) -> list[RunFolder]:
     from fireproof.guard.sweeper import unfinished
 
     roots = sorted((base / "runs").glob("*/result.json"))
-    dirty = [RunFolder(path.parent) for path in roots if is_quarantined(RunFolder(path.parent))]
+    folders = [RunFolder(path.parent) for path in roots]
+    dirty = [folder for folder in folders if not _of_gameday(folder) and is_quarantined(folder)]
     return unfinished(base) + dirty
+
+
+def _of_gameday(folder: RunFolder) -> bool:
+    from fireproof.cli.recompute import is_gameday
+
+    result = folder.read_result()
+    if result is not None:
+        return str(result.get("format")).startswith("fireproof-gameday")
+    return is_gameday(folder.sealed or folder.bag)
 
 
 def _print_by_hand(folder: RunFolder) -> None:
@@ -95,6 +105,8 @@ def _recover(folder: RunFolder, why: str, by: str, output: str) -> int:
     from fireproof.engine.recover import Alive, NotBegun, recover
     from fireproof.evidence import EvidenceRoot, open_signer
 
+    if _of_gameday(folder):
+        return _recover_gameday(folder, why, by, output)
     renderer = make_renderer(output)
     try:
         signer: Signer = open_signer(EvidenceRoot(folder.evidence))
@@ -111,6 +123,30 @@ def _recover(folder: RunFolder, why: str, by: str, output: str) -> int:
         say(f"fireproof: {folder.root}: {error}")
         return ExitCode.EVIDENCE if folder.is_down else ExitCode.DIRTY
     renderer.finish(result)
+    return int(result["exit_code"])
+
+
+def _recover_gameday(folder: RunFolder, why: str, by: str, output: str) -> int:
+    """Exit code of a game day, once its drills are down."""
+    from fireproof.cli.gameday.recover import recover_gameday
+    from fireproof.cli.gameday.show import tell
+    from fireproof.engine.recover import Alive, NotBegun
+    from fireproof.evidence import EvidenceRoot, open_signer
+
+    def one(run: RunFolder) -> int:
+        return _recover(run, why, by, output)
+
+    try:
+        signer = open_signer(EvidenceRoot(folder.evidence))
+        result = recover_gameday(folder, signer, one, why=why, by=by)
+    except (NotBegun, Alive) as error:
+        print(f"fireproof: {error}", file=sys.stderr)
+        return ExitCode.STOPPED_BEFORE_FAULT
+    except (FireproofError, OSError, ValueError) as error:
+        say(f"fireproof: {folder.root}: {error}")
+        return ExitCode.EVIDENCE
+    if output == "plain":
+        tell(folder.run, result, say)
     return int(result["exit_code"])
 
 

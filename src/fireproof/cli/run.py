@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import signal
 import sys
 
@@ -24,9 +25,19 @@ def run(settings: RunSettings) -> int:
     return run_with_lab([settings])
 
 
+def comes_down_with(parent: int) -> bool:
+    """Have a stop sent to us when the game day's process dies; False when it is dead already."""
+    from fireproof.processes import die_with_parent
+
+    die_with_parent(signal.SIGTERM)
+    return os.getppid() == parent
+
+
 def guarded(settings: RunSettings) -> int:
     """Fork the signer and the runner, and answer for their end."""
     gc.disable()  # importing makes no garbage worth a collection
+    if settings.parent and not comes_down_with(settings.parent):
+        return 3
     from fireproof import expiry
     from fireproof.errors import EnvironmentRefusal
     from fireproof.evidence.layout import EvidenceRoot
@@ -48,7 +59,7 @@ def guarded(settings: RunSettings) -> int:
     if standing:
         say("nothing was run.")
         return 3
-    folder = RunFolder(evidence / "runs" / new_run_id())
+    folder = RunFolder(evidence / "runs" / (settings.run_id or new_run_id()))
     try:
         entry = enter(folder, drill=settings.drill.stem, environment=settings.environment)
     except EnvironmentRefusal as error:

@@ -10,11 +10,12 @@ from typing import Any
 
 from fireproof.cli.approvals import find_enough
 from fireproof.cli.compose import make_plan, make_services
+from fireproof.cli.params import asked_for
 from fireproof.cli.render import Renderer, make_renderer
 from fireproof.cli.settings import RunSettings
 from fireproof.cli.terminal import WAIT_S, ask_at_terminal, show_carets
 from fireproof.drillfile import render
-from fireproof.engine.permission import refusals, typed_wrong
+from fireproof.engine.permission import refusals, typed_wrong, unattended
 from fireproof.engine.start import start
 from fireproof.errors import DrillFileError, EnvironmentRefusal, FireproofError, UsageError
 from fireproof.evidence import Approval, ChildSigner, EvidenceRoot
@@ -25,6 +26,7 @@ from fireproof.guard.interrupt import Interrupted, Interrupts
 from fireproof.model.plan import Plan
 from fireproof.model.ports import Secrets
 from fireproof.model.verdict import ExitCode
+from fireproof.steps.manual import somebody_is_here
 
 READ_S = 60.0  # secrets that are kept far away
 
@@ -78,6 +80,7 @@ def _permit(plan: Plan, settings: RunSettings, runner: Callable[[], str]) -> lis
         EnvironmentRefusal: nothing was touched, and nothing is left.
     """
     wrong = refusals(plan, confirmed=settings.confirm, now=datetime.now(UTC))
+    wrong += unattended(plan.drill, somebody_is_here=somebody_is_here())
     approvals, unapproved = find_enough(plan, settings, runner)
     wrong += unapproved
     if not wrong and (said := typed_wrong(plan, settings.typed, ask_at_terminal)):
@@ -97,7 +100,7 @@ def _run(
     known: Known,
 ) -> dict[str, Any]:
     with interrupts.armed():
-        plan = make_plan(settings.drill, settings.environment, folder.run)
+        plan = make_plan(settings.drill, settings.environment, folder.run, asked_for(settings))
         heart.allow(WAIT_S)  # a person is slower than the guardian is patient
         approvals = _permit(plan, settings, lambda: signer.key_id)
         heart.allow(READ_S)

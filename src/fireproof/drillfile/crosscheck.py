@@ -11,7 +11,7 @@ from collections.abc import Container, Iterable
 from pydantic import BaseModel
 
 from fireproof.drillfile.drills import PROBES, Draft, PlacedEntry
-from fireproof.drillfile.findings import At, Findings, Path
+from fireproof.drillfile.findings import At, Findings, Path, shown
 from fireproof.drillfile.tree import Items, Node, Scalar, Table, child, plain
 from fireproof.drillfile.uses import NAME, PlacedUse, main_component
 from fireproof.drillfile.vocabulary import Vocabulary
@@ -48,9 +48,12 @@ def check_draft(draft: Draft, vocabulary: Vocabulary, findings: Findings) -> Non
         _probe(probe, findings)
     for objective in draft.objectives:
         _objective(objective, draft, vocabulary, findings)
+    _harmless(draft, findings)
     _saved(draft, findings)
     for use in draft.every_use():
         _longer_than_nothing(use.table, use.path, ("timeout", "expires"), findings)
+        if use.kind == "manual":
+            _role(use, draft, findings)
     for use in draft.uses[("fault",)]:
         _fault(use, draft, findings)
     _abort(draft, findings)
@@ -164,6 +167,33 @@ def _objective(
         _which_alert(objective, probe, findings)
     if objective.variant == "checks":
         _twice(child(table, "checks"), (*path, "checks"), findings)
+    _covers(table, path, findings)
+
+
+def _covers(table: Table, path: Path, findings: Findings) -> None:
+    """Checklist rows, each once; by checks only of those that the objective names."""
+    covers = child(table, "covers")
+    _twice(covers, (*path, "covers"), findings)
+    if not isinstance(covers, Table):
+        return
+    checks = child(table, "checks")
+    named = [str(plain(node)) for node in (checks.nodes if isinstance(checks, Items) else ())]
+    for name, entry in covers.entries.items():
+        _twice(entry.node, (*path, "covers", name), findings)
+        if name not in named:
+            text = f"{shown(name)} is not among the objective's checks{suggestion(name, named)}"
+            findings.add(entry.key_at, (*path, "covers", name), text)
+
+
+def _harmless(draft: Draft, findings: Findings) -> None:
+    """A drill without a fault is fine as long as nothing is measured from the fault."""
+    fault = child(draft.root, "fault")
+    if fault is not None and (not isinstance(fault, Items) or fault.nodes):
+        return
+    for objective in draft.objectives:
+        if objective.variant in _SOURCES:
+            text = "is measured from the injection, and there is no fault; add one under `fault:`"
+            findings.add(objective.table.at, objective.path, text)
 
 
 def _which_alert(objective: PlacedEntry, probe: PlacedEntry | None, findings: Findings) -> None:
@@ -330,6 +360,16 @@ def _span(ns: int) -> str:
     if not minutes or not rest:
         return format_duration(ns)
     return format_duration(ns - rest) + format_duration(rest)
+
+
+def _role(use: PlacedUse, draft: Draft, findings: Findings) -> None:
+    """Who acknowledges a manual step is one of those whom the drill asks for."""
+    node, roles = child(use.table, "role"), child(draft.root, "roles")
+    names = list(roles.entries) if isinstance(roles, Table) else []
+    if isinstance(node, Scalar) and isinstance(node.value, str) and node.value not in names:
+        cure = suggestion(node.value, names) or "; add it under `roles:`"
+        text = f"no role is called {node.value!r}{cure}"
+        findings.add(node.at, (*use.path, "role"), text)
 
 
 def _expiry(fault: PlacedUse, draft: Draft, findings: Findings) -> None:

@@ -14,6 +14,7 @@ from fireproof.model.quantity import format_duration, format_rate
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _WRITTEN: tuple[Callable[[Any], str], ...] = (format_duration, format_rate, "{}B".format)
+_PARAM = r"\{param\.[a-z][a-z0-9-]*\}"
 _STEPS = ("preflight", "recover", "verify", "refuse")
 
 
@@ -53,6 +54,10 @@ def schema(vocabulary: Vocabulary) -> dict[str, Any]:
     for place in _objects(definitions):
         _close_names(place)
         _write_default(place)
+    names = [id(place["propertyNames"]) for place in _objects(definitions) if _has_names(place)]
+    for place in _objects(definitions):
+        if id(place) not in names:
+            _take_params(place)
     _name_controls(definitions, vocabulary)
     del definitions["Drill"], definitions["Use"], definitions["PluginProbe"]
     return {"$schema": DIALECT, **drill, "$defs": dict(sorted(definitions.items()))}
@@ -78,6 +83,19 @@ def _write_default(place: dict[str, Any]) -> None:
     if isinstance(default, (int, float)) and pattern:
         texts = (written(default) for written in _WRITTEN)
         place["default"] = next(text for text in texts if re.fullmatch(pattern, text))
+
+
+def _has_names(place: dict[str, Any]) -> bool:
+    return isinstance(place.get("propertyNames"), dict)
+
+
+def _take_params(place: dict[str, Any]) -> None:
+    """``{param.name}`` may stand for any value; JSON Schema asks a pattern of text only."""
+    kind, pattern = place.get("type"), place.get("pattern")
+    if kind in ("integer", "number", "boolean"):
+        place |= {"type": [kind, "string"], "pattern": _PARAM}
+    elif kind == "string" and isinstance(pattern, str):
+        place["pattern"] = f"{pattern}|{_PARAM}"
 
 
 def _name_controls(definitions: dict[str, Any], vocabulary: Vocabulary) -> None:

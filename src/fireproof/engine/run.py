@@ -167,7 +167,8 @@ class Run:
             detail = self._await_service()
         died = any(not probe.alive() for probe in self._probes.values())  # then nobody can tell
         ok = None if detail and died else not detail
-        self._note("recovered", ok=ok, detail=detail or "service answers again")
+        done = "service answers again" if self._drill.fault else "no fault was planned"
+        self._note("recovered", ok=ok, detail=detail or done)
         good = ok is True
         self._enter("verify")
         if good:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     )
     from fireproof.evidence.layout import EvidenceRoot, bundle_folder
     from fireproof.evidence.manifest import BagProblem
+    from fireproof.evidence.members import MembersReport, bundle_beside, verify_members
     from fireproof.evidence.seal import Sealed, seal_bundle, sign_plan
     from fireproof.evidence.secrets import Leak, Needles
     from fireproof.evidence.signer import ChildSigner, LocalSigner, open_signer, start_signer
@@ -43,6 +44,7 @@ __all__ = [
     "EvidenceRoot",
     "Leak",
     "LocalSigner",
+    "MembersReport",
     "Needles",
     "RunnerKey",
     "Sealed",
@@ -50,6 +52,7 @@ __all__ = [
     "VerificationReport",
     "approve",
     "approved_digest",
+    "bundle_beside",
     "bundle_folder",
     "canonical_bytes",
     "decode_envelope",
@@ -67,6 +70,7 @@ __all__ = [
     "start_signer",
     "verify_bundle",
     "verify_envelope",
+    "verify_members",
     "why_void",
     "write_bag",
 ]
@@ -78,6 +82,7 @@ _HOME = {
     "keys": "RunnerKey ensure_runner_key load_public_key load_trusted_keys",
     "layout": "EvidenceRoot bundle_folder",
     "manifest": "BagProblem",
+    "members": "MembersReport bundle_beside verify_members",
     "seal": "Sealed seal_bundle sign_plan",
     "secrets": "Leak Needles",
     "signer": "ChildSigner LocalSigner open_signer start_signer",

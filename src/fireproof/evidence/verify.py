@@ -218,6 +218,8 @@ class _Look:
             problems.append(f"{RUN}: is about run {self.run.run!r}, the folder is {name!r}")
         if self.plan and self.run and self.run.plan_sha256 != self.plan.sha256:
             problems.append(f"{RUN}: names another plan than {PLAN}")
+        if self.plan and self.run and self.run.kind != self.plan.kind:
+            problems.append(f"{RUN}: is of a {self.run.kind}, {PLAN} of a {self.plan.kind}")
         if not self.plan or not self.run:
             problems.append(f"{PLAN} or {RUN} cannot be read, so they were not compared")
         if "structure" in self.failed:
@@ -253,9 +255,10 @@ class _Look:
             problems += [f"{RUN}: judgement.{text}" for text in found or ["bytes differ"]]
             return ""
         self.outcome = self.run.outcome
-        objectives, checks = len(self.run.verdicts), len(self.run.checks)
+        found = [_count(len(self.run.verdicts), "objective" if self._is_drill else "drill")]
+        found += [_count(len(self.run.checks), "check")] if self._is_drill else []
         return (
-            f"{_count(objectives, 'objective')} and {_count(checks, 'check')} recomputed from "
+            f"{' and '.join(found)} recomputed from "
             f"journal and samples, byte for byte (sha256 {sha256_hex(again)[:16]}); "
             f"outcome {self.run.outcome}"
         )
@@ -276,6 +279,10 @@ class _Look:
             text = f"the residue check was not clean, yet the outcome is {outcome!r}"
             problems.append(f"{JOURNAL}: {text}")
         return f"NOT clean, and the outcome says so: {last.data.get('found')}"
+
+    @property
+    def _is_drill(self) -> bool:
+        return self.run is not None and self.run.kind == "drill"
 
     def approvals(self, problems: list[str]) -> str:
         """Who agreed to exactly this plan; empty when nobody was asked."""

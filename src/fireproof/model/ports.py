@@ -48,6 +48,7 @@ class StepContext:
     saved: Mapping[str, str] = field(default_factory=dict)  # values of earlier ``save:`` steps
     beat: Callable[[], None] = lambda: None  # call at least once a second while waiting
     secret: Callable[[str], bool] = lambda text: False  # whether a known secret stands in a text
+    mailbox: Path | None = None  # where somebody may acknowledge this step; outside the bag
 
 
 class Step(Protocol):
