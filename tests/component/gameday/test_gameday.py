@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import signal
+import subprocess
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -36,6 +37,11 @@ def test_a_day_in_order_and_side_by_side_is_one_bundle(days: GameDays) -> None:
     assert [drill["group"] for drill in (first, *others)] == [0, 1, 1]
     assert all(float(drill["started_s"]) >= float(first["ended_s"]) for drill in others)
     assert verified(days)[0] == 0
+    key = days.scenario.evidence / "trust" / "runner.pub.pem"
+    by_shell = subprocess.run(
+        ["sh", str(days.bundle() / "verify.sh"), str(key)], capture_output=True, text=True
+    )
+    assert by_shell.returncode == 0, by_shell.stdout
 
 
 def test_a_drill_that_is_missing_or_another_is_noticed(days: GameDays) -> None:
