@@ -44,6 +44,7 @@ def test_a_day_in_order_and_side_by_side_is_one_bundle(days: GameDays) -> None:
     assert by_shell.returncode == 0, by_shell.stdout
 
 
+@pytest.mark.full
 def test_a_drill_that_is_missing_or_another_is_noticed(days: GameDays) -> None:
     """A red drill could otherwise be left out of the folder that is handed over."""
     assert days.call("looks", "watches").code == 0
@@ -82,6 +83,7 @@ def test_the_line_stops_where_the_file_says_so(days: GameDays) -> None:
     assert verified(days)[0] == 0
 
 
+@pytest.mark.full
 def test_without_a_rule_the_rest_is_run_and_the_day_is_as_its_worst(days: GameDays) -> None:
     """One red drill hides no other, and no green one hides it."""
     ran = days.call({"drill": "looks", "params": {"status": 404}}, "watches")
@@ -135,7 +137,9 @@ def test_a_component_under_drill_stops_the_day_before_its_first_drill(days: Game
     assert not [path for path in days.bundles() if days.is_day(path)]
 
 
-@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "signum", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.full)]
+)
 def test_a_stop_ends_all_that_run_side_by_side(days: GameDays, signum: signal.Signals) -> None:
     """Two drills are under way; a third must not begin, and nothing half done may remain."""
     slow = [{"drill": name, "params": {"wait": "20s"}} for name in ("looks", "watches")]
@@ -186,6 +190,7 @@ def _baseline(days: GameDays) -> bool:
     return any('"phase":"baseline"' in path.read_text() for path in paths)
 
 
+@pytest.mark.full
 def test_the_checklist_is_written_from_bundles_that_hold(days: GameDays) -> None:
     """A page that an unverified bundle could turn green would be a claim like any other."""
     days.write("green", ["tiny"])
