@@ -24,6 +24,7 @@ def command(
     from fireproof.cli.compose import make_plan
     from fireproof.cli.params import parse_params
     from fireproof.engine.permission import must_confirm, refusals
+    from fireproof.evidence import approved_digest
     from fireproof.guard.folder import new_run_id
     from fireproof.model.quantity import format_duration
 
@@ -52,6 +53,9 @@ def command(
         print(f"  refused now: {line}")
     if must_confirm(plan):
         print(f"  to run it  {' '.join(f'--confirm {name}' for name in loaded.components)}")
+    if where.approvals:
+        digest = approved_digest(plan.model_dump(mode="json", by_alias=True))
+        print(f"  approvals  {where.approvals} needed, of the plan sha256:{digest}")
     print(f"  procedures {len(plan.procedures)} files, each with its digest")
     print(f"  baseline   {format_duration(loaded.baseline.for_)}")
     return 0

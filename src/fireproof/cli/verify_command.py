@@ -22,12 +22,20 @@ from fireproof.cli.settings import default_evidence
     type=click.Path(path_type=Path),
     help="public key (PEM) to trust; default: every *.pub.pem in evidence/trust/",
 )
+@click.option(
+    "--approver",
+    "approvers",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="public key of who may approve plans; default: every one in evidence/trust/approvers/",
+)
 @click.option("--evidence", type=click.Path(path_type=Path), help="whose trust/ to use")
 @click.option("--json", "as_json", is_flag=True, help="one JSON object a bundle")
 @click.option("--alone", is_flag=True, help="a game day without the bundles of its drills")
 def command(
     bundles: tuple[Path, ...],
     keys: tuple[Path, ...],
+    approvers: tuple[Path, ...],
     evidence: Path | None,
     as_json: bool,
     alone: bool,
@@ -47,15 +55,22 @@ def command(
     )
     from fireproof.journal import read_journal
 
-    trust = None if keys else EvidenceRoot(evidence or default_evidence()).trust
+    root = EvidenceRoot(evidence or default_evidence())
+    trust = None if keys else root.trust
+    may_approve = None if approvers else root.approvers
     code = 0
     for bundle in bundles:
         trusted = load_trusted_keys(keys, trust, bundle=bundle)
-        report = verify_bundle(bundle, trusted, recompute, read_journal)
+        agreed = load_trusted_keys(approvers, may_approve, bundle=bundle)
+        report = verify_bundle(bundle, trusted, recompute, read_journal, agreed)
         members = None
         if report.ok and is_gameday(bundle) and not alone:
             verify = partial(
-                verify_bundle, keys=trusted, recompute=recompute, read_journal=read_journal
+                verify_bundle,
+                keys=trusted,
+                recompute=recompute,
+                read_journal=read_journal,
+                approvers=agreed,
             )
             members = verify_members(bundle, verify, read_journal)
             report = replace(report, steps=(*report.steps, members.step))

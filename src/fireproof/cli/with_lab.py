@@ -17,11 +17,12 @@ from fireproof.cli.terminal import show_carets
 from fireproof.drillfile import load_drill, render
 from fireproof.errors import DrillFileError, FireproofError, Problem
 from fireproof.guard.guardian import STOPS, say
+from fireproof.guard.order import why_blocked
 from fireproof.model.verdict import ExitCode, heaviest_exit
 
 
 def check_all(settings: Sequence[RunSettings]) -> int:
-    """0, or 2 after printing every problem of every file; nothing has run."""
+    """0; 2 after printing every problem of every file; 3 when drills are blocked. Nothing runs."""
     problems: list[Problem] = []
     words = vocabulary()
     for one in settings:
@@ -32,6 +33,9 @@ def check_all(settings: Sequence[RunSettings]) -> int:
     if problems:
         say(render(problems, carets=show_carets()))
         return ExitCode.USAGE
+    if (blocked := why_blocked()) is not None:
+        say(f"fireproof: {blocked}\nnothing was run.")
+        return ExitCode.STOPPED_BEFORE_FAULT
     return 0
 
 

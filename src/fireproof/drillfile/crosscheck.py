@@ -10,7 +10,7 @@ from collections.abc import Container, Iterable
 
 from pydantic import BaseModel
 
-from fireproof.drillfile.drills import Draft, PlacedEntry
+from fireproof.drillfile.drills import PROBES, Draft, PlacedEntry
 from fireproof.drillfile.findings import At, Findings, Path, shown
 from fireproof.drillfile.tree import Items, Node, Scalar, Table, child, plain
 from fireproof.drillfile.uses import NAME, PlacedUse, main_component
@@ -21,6 +21,7 @@ from fireproof.model.drill import (
     AlertProbe,
     FaultParams,
     HttpProbe,
+    PluginProbe,
     RecoveryTime,
     SqlProbe,
     TcpProbe,
@@ -81,6 +82,19 @@ def _default_ns(model: type[BaseModel], name: str) -> int:
     return int(model.model_fields[name].default)
 
 
+def _observes_a_service(probe: PlacedEntry) -> bool:
+    """Whether a recovery time can be measured with it; those of plug-ins are all of that sort."""
+    return probe.variant in _SERVICE or (probe.variant is not None and probe.variant not in PROBES)
+
+
+def _probe_default_ns(probe: PlacedEntry, name: str) -> int | None:
+    """None for a plug-in's probe that was not understood, which has been said."""
+    if isinstance(probe.value, PluginProbe):
+        return int(getattr(probe.value, name))
+    model = _SERVICE.get(str(probe.variant))
+    return _default_ns(model, name) if model else None
+
+
 def _place(table: Table, key: str) -> At:
     """Where a key's value stands, or its mapping when the default holds."""
     node = child(table, key)
@@ -111,11 +125,11 @@ def _probe(probe: PlacedEntry, findings: Findings) -> None:
         _alerts(probe, findings)
     if probe.variant == "tcp":
         _host_and_port(table, probe.path, findings)
-    if probe.variant not in _SERVICE or not isinstance(good, Table):
+    if not _observes_a_service(probe) or not isinstance(good, Table):
         return
     _longer_than_nothing(good, (*probe.path, "good"), ("within",), findings)
     within = _duration(good, "within")
-    timeout = _duration(table, "timeout", _default_ns(_SERVICE[probe.variant], "timeout"))
+    timeout = _duration(table, "timeout", _probe_default_ns(probe, "timeout"))
     if within is not None and timeout and within > timeout:
         text = f"expected at most the probe's timeout of {format_duration(timeout)}"
         place = child(good, "within")
@@ -237,7 +251,8 @@ def _source(objective: PlacedEntry, draft: Draft, findings: Findings) -> PlacedE
     path = (*objective.path, "from")
     variants, wanted = _SOURCES[str(objective.variant)]
     probe = _named_probe(node.value, node.at, path, draft, findings)
-    if probe is None or probe.variant in (None, *variants):
+    plugin = objective.variant == "rto" and probe and _observes_a_service(probe)
+    if probe is None or plugin or probe.variant in (None, *variants):
         return probe
     fitting = sorted(other.name for other in draft.probes if other.variant in variants)
     cure = f"; {' and '.join(map(repr, fitting))} would do" if fitting else ""
@@ -261,9 +276,9 @@ def _named_probe(
 
 def _resolution(objective: PlacedEntry, probe: PlacedEntry | None, findings: Findings) -> None:
     """A probe slower than what it should show can only be inconclusive."""
-    if probe is None or probe.variant not in _SERVICE:
+    if probe is None or not _observes_a_service(probe):
         return
-    every = _duration(probe.table, "every", _default_ns(_SERVICE[probe.variant], "every"))
+    every = _duration(probe.table, "every", _probe_default_ns(probe, "every"))
     hold = _duration(objective.table, "hold", _default_ns(RecoveryTime, "hold"))
     for key, limit in (("rto", _duration(objective.table, "rto")), ("hold", hold)):
         if every and limit and limit < every:

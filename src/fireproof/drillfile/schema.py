@@ -9,7 +9,7 @@ from typing import Any
 from pydantic.json_schema import models_json_schema
 
 from fireproof.drillfile.vocabulary import Vocabulary
-from fireproof.model.drill import Baseline, Drill, StepParams
+from fireproof.model.drill import Baseline, Drill, ProbeParams, StepParams
 from fireproof.model.quantity import format_duration, format_rate
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -22,7 +22,7 @@ def schema(vocabulary: Vocabulary) -> dict[str, Any]:
     """Draft 2020-12 schema of a drill file in which these steps, faults and controls exist."""
     vocabulary = vocabulary.whole()
     models: list[type[Any]] = [Drill, Baseline, *vocabulary.steps.values()]
-    models += vocabulary.faults.values()
+    models += [*vocabulary.faults.values(), *vocabulary.probes.values()]
     inputs = [(model, "validation") for model in dict.fromkeys(models)]
     places, document = models_json_schema(inputs, by_alias=True)  # type: ignore[arg-type]
     definitions: dict[str, Any] = document["$defs"]
@@ -32,15 +32,21 @@ def schema(vocabulary: Vocabulary) -> dict[str, Any]:
         found: dict[str, Any] = definitions[reference.rpartition("/")[2]]
         return found
 
-    def choice(kinds: Mapping[str, type[StepParams]]) -> dict[str, Any]:
+    def choice(kinds: Mapping[str, type[StepParams] | type[ProbeParams]]) -> dict[str, Any]:
         for kind, model in kinds.items():
             required = definition(model).setdefault("required", [])
             required.extend([kind] if kind not in required else [])
         return {"anyOf": [places[model, "validation"] for model in kinds.values()]}
 
+    theirs = choice(vocabulary.probes)["anyOf"]
+
     drill = definition(Drill)
     definitions["Step"] = choice(vocabulary.steps)
     definitions["Fault"] = choice(vocabulary.faults)
+    for place in _objects(drill["properties"]["probes"]):
+        if "anyOf" in place:  # a plug-in's probe is written like ours, not as a plan keeps it
+            ours = [one for one in place["anyOf"] if not one["$ref"].endswith("/PluginProbe")]
+            place["anyOf"] = ours + theirs
     for section in _STEPS:
         drill["properties"][section]["items"] = {"$ref": "#/$defs/Step"}
     drill["properties"]["fault"]["items"] = {"$ref": "#/$defs/Fault"}
@@ -53,7 +59,7 @@ def schema(vocabulary: Vocabulary) -> dict[str, Any]:
         if id(place) not in names:
             _take_params(place)
     _name_controls(definitions, vocabulary)
-    del definitions["Drill"], definitions["Use"]
+    del definitions["Drill"], definitions["Use"], definitions["PluginProbe"]
     return {"$schema": DIALECT, **drill, "$defs": dict(sorted(definitions.items()))}
 
 

@@ -10,6 +10,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from fireproof.evidence.approval import (
+        Approval,
+        approve,
+        approved_digest,
+        find_approvals,
+        put_approvals,
+        why_void,
+    )
     from fireproof.evidence.bag import Bag, read_bag, write_bag
     from fireproof.evidence.canonical import canonical_bytes, parse_canonical
     from fireproof.evidence.envelope import Envelope, decode_envelope, pae, verify_envelope
@@ -28,6 +36,7 @@ if TYPE_CHECKING:
     from fireproof.evidence.verify import StepReport, VerificationReport, verify_bundle
 
 __all__ = [
+    "Approval",
     "Bag",
     "BagProblem",
     "ChildSigner",
@@ -41,16 +50,20 @@ __all__ = [
     "Sealed",
     "StepReport",
     "VerificationReport",
+    "approve",
+    "approved_digest",
     "bundle_beside",
     "bundle_folder",
     "canonical_bytes",
     "decode_envelope",
     "ensure_runner_key",
+    "find_approvals",
     "load_public_key",
     "load_trusted_keys",
     "open_signer",
     "pae",
     "parse_canonical",
+    "put_approvals",
     "read_bag",
     "seal_bundle",
     "sign_plan",
@@ -58,9 +71,11 @@ __all__ = [
     "verify_bundle",
     "verify_envelope",
     "verify_members",
+    "why_void",
     "write_bag",
 ]
 _HOME = {
+    "approval": "Approval approve approved_digest find_approvals put_approvals why_void",
     "bag": "Bag read_bag write_bag",
     "canonical": "canonical_bytes parse_canonical",
     "envelope": "Envelope decode_envelope pae verify_envelope",

@@ -164,9 +164,37 @@ class AlertProbe(Strict):
     timeout: Duration = 10**9
 
 
-ServiceProbe = HttpProbe | TcpProbe | SqlProbe
+class ProbeParams(Strict):
+    """What every probe of a plug-in may carry; subclasses add a field named like the probe."""
+
+    every: Duration = 100 * 10**6
+    timeout: Duration = 10**9
+    good: InTime = InTime()
+
+
+class PluginProbe(Strict):
+    """One use of a probe of another package: its kind and its validated parameters.
+
+    A bundle is judged without that package: what was good stands in the samples.
+    """
+
+    kind: str
+    params: Mapping[str, Any]
+    every: Duration
+    timeout: Duration
+    good: InTime
+
+
+def plugin_probe(kind: str, params: ProbeParams) -> PluginProbe:
+    """The use of a plug-in's probe, defaults written out."""
+    body = params.model_dump(mode="json", by_alias=True)
+    common = {name: body.pop(name) for name in ProbeParams.model_fields}
+    return PluginProbe.model_validate({"kind": kind, "params": body, **common})
+
+
+ServiceProbe = HttpProbe | TcpProbe | SqlProbe | PluginProbe
 """What a recovery time can be measured with."""
-Probe = HttpProbe | TcpProbe | SqlProbe | CanaryProbe | AlertProbe
+Probe = HttpProbe | TcpProbe | SqlProbe | CanaryProbe | AlertProbe | PluginProbe
 
 
 class RecoveryTime(Strict):

@@ -30,3 +30,5 @@ class Plan(Strict):
     parameters: Mapping[str, str] = {}
     profile: Profile = Field(default="full", exclude_if=lambda profile: profile == "full")
     params: Mapping[str, InForce] = Field(default={}, exclude_if=unsaid)
+    # id of the key that approved: sha256 of the envelope
+    approvals: Mapping[str, str] = Field(default={}, exclude_if=unsaid)

@@ -237,6 +237,26 @@ def test_a_secret_in_the_open_is_refused_and_not_repeated(tmp_path: Path) -> Non
     ]
 
 
+@pytest.mark.parametrize(
+    ("place", "needed"),
+    [("class: other", 0), ("class: production", 1), ("class: production\napprovals: 2", 2)],
+)
+def test_production_is_approved_by_somebody(tmp_path: Path, place: str, needed: int) -> None:
+    """A line that nobody wrote is no permission; a plan without the need keeps its old bytes."""
+    path = tmp_path / "mine.yaml"
+    path.write_text(f"environment: mine\n{place}\ncomponents: {{db: {{kind: postgres}}}}\n")
+
+    environment = load_environment(path)
+
+    assert environment.approvals == needed
+    body = environment.model_dump(mode="json", by_alias=True)
+    assert ("approvals" in body, "approvers" in body) == (needed > 0, False)
+    path.write_text(path.read_text().replace("approvals: 2", "approvals: 0"))
+    if "approvals" in place:
+        with pytest.raises(DrillFileError, match="3:12: approvals: expected at least 1 for class"):
+            load_environment(path)
+
+
 def test_references_and_their_users_are_no_secret(tmp_path: Path) -> None:
     """What is committed says where, not what."""
     path = tmp_path / "mine.yaml"

@@ -11,6 +11,7 @@ from fireproof.cli.gameday.record import GameDayRecord
 from fireproof.cli.settings import RunSettings
 from fireproof.drillfile import LoadedMember
 from fireproof.guard.folder import RunFolder
+from fireproof.guard.order import why_blocked
 from fireproof.model.gameday import GameDayPlan, Member
 from fireproof.model.verdict import ExitCode, Outcome
 
@@ -47,6 +48,8 @@ class Conductor:
             JournalError: when that cannot be written; what runs then has been stopped and undone.
         """
         for group in _groups(self._plan):
+            if not self._stopped_by and (blocked := why_blocked()) is not None:
+                self._stopped_by = blocked  # stop --all came while a drill was running
             if not self._stopped_by and self._stops.signum is None:
                 self._run(group)
                 continue
