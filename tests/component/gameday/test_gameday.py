@@ -212,3 +212,23 @@ def test_the_checklist_is_written_from_bundles_that_hold(days: GameDays) -> None
     assert refused.code == 5
     assert "does not hold; nothing was written" in refused.stderr
     assert not page.exists()
+
+
+@pytest.mark.full
+def test_stop_all_stops_the_line(days: GameDays) -> None:
+    """Whoever stops everything must not find the next drill beginning."""
+    file = days.file({"drill": "looks", "params": {"wait": "20s"}}, "watches")
+    child = days.scenario.call(["gameday", file, "-e", "desk.yaml"])
+    days.scenario.wait_until(lambda: _baseline(days), 30)
+
+    stopped = days.scenario.wait(days.scenario.call(["stop", "--all", "--why", "real incident"]))
+    ran = days.scenario.wait(child)
+    days.scenario.wait(days.scenario.call(["unblock"]))
+
+    assert stopped.code == 0, stopped.stderr
+    assert days.judgement()["outcome"] == "aborted", ran.stderr
+    looks, watches = days.judgement()["drills"]
+    assert (looks["outcome"], watches["outcome"]) == ("aborted", None)
+    assert "drills are blocked" in watches["why"]
+    assert "real incident" in watches["why"]
+    assert verified(days)[0] == 0
