@@ -35,10 +35,10 @@ from fireproof.cli.settings import default_evidence
 def command(
     bundles: tuple[Path, ...],
     keys: tuple[Path, ...],
-    approvers: tuple[Path, ...],
     evidence: Path | None,
     as_json: bool,
     alone: bool,
+    approvers: tuple[Path, ...],
 ) -> int:
     """Check BUNDLES: nothing in a bundle is believed, its numbers are computed again.
 
