@@ -1,4 +1,4 @@
-"""Rows of the test of the drills: ``tests/defects/rows/<drill>.yaml``, a defect and what it turns red.
+"""Rows of the test of the drills, ``tests/defects/rows/<drill>.yaml``: a defect, what it turns red.
 
 Each file is a list of ``{defect: NAME, missed: OBJECTIVE}``; a drill without a file is a mistake.
 """
