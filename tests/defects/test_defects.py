@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from proving_ground.ledger.defects import DEFECTS
 
+from proving_ground.ledger.defects import DEFECTS
 from support.defect_rows import HEALTHY, HERE, Row, read_rows, shard
 
 pytestmark = [pytest.mark.component, pytest.mark.full]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from proving_ground.ledger.defects import DEFECTS
 
 from fireproof.cli.compose import vocabulary
 from fireproof.drillfile import load_drill
+from proving_ground.ledger.defects import DEFECTS
 from support.defect_rows import HERE, Row, drills, read_rows, shard
 
 # Their damage is the backup's, not the ledger's: docs/reference/detection-matrix.md holds theirs.
