@@ -31,7 +31,7 @@ $(STAMP): pyproject.toml requirements.lock
 	@touch $@
 
 gameday: $(STAMP) ## the sample game day on the built-in systems: break, restore, measure, sign, verify
-	@$(BIN)/fireproof gameday drills/gamedays/quarterly.yaml
+	@$(BIN)/fireproof gameday drills/gamedays/quarterly.yaml --profile smoke
 
 $(addprefix drill-,$(DRILLS)): drill-%: $(STAMP)
 	@$(BIN)/fireproof run drills/$*.yaml --with-lab
