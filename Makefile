@@ -13,7 +13,7 @@ CHOICE := $(if $(filter tests,$(T)),-m "not full",)
 DRILLS := $(sort $(basename $(notdir $(wildcard drills/*.yaml))))
 export SCALE
 
-.PHONY: help gameday test test-component test-crash test-detection test-editor check fix bench verify system-deps clean lock $(addprefix drill-,$(DRILLS))
+.PHONY: help gameday test test-component test-crash test-detection test-editor check fix bench coverage verify system-deps clean lock $(addprefix drill-,$(DRILLS))
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-22s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,6 +64,10 @@ fix: $(STAMP) ## repair format and lint where a machine can
 bench: $(STAMP) ## speed, beside the peers, as ratios
 	@$(BIN)/python tests/bench/bench.py
 
+coverage: $(STAMP) ## docs/reference/checklist.md from a game day: make coverage B=evidence/bundles/...
+	@test -n "$(B)" || { echo "make coverage: say which bundle: make coverage B=evidence/bundles/<year>/<month>/<run>" >&2; exit 2; }
+	@$(BIN)/fireproof coverage $(B) --write docs/reference/checklist.md
+
 verify: $(STAMP) ## check a bundle: make verify B=evidence/bundles/...
 	@test -n "$(B)" || { echo "make verify: say which bundle: make verify B=evidence/bundles/<year>/<month>/<run>" >&2; exit 2; }
 	@$(BIN)/fireproof verify $(B)
@@ -73,7 +77,7 @@ system-deps: ## the Debian packages that some suites need (root); none yet
 
 lock: $(STAMP) ## pin again after a change of pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --target .uv uv
-	@.uv/bin/uv pip compile --universal --generate-hashes --python-version 3.11 --extra run --extra lab --extra load --extra schedule --extra barman --group dev --no-header --quiet pyproject.toml -o requirements.lock; rm -rf .uv
+	@.uv/bin/uv pip compile --universal --generate-hashes --python-version 3.11 --extra run --extra lab --extra load --extra barman --group dev --no-header --quiet pyproject.toml -o requirements.lock; rm -rf .uv
 
 clean: ## remove what make built; evidence stays
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import urllib.parse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -156,14 +156,20 @@ class Deployment:
         return run([*argv, self.database["dsn"], "-c", sql], "psql").strip()
 
 
-def ask_http(url: str, act: str, path: str, content: Any = None) -> tuple[int, dict[str, str], str]:
+def ask_http(
+    url: str,
+    act: str,
+    path: str,
+    content: Any = None,
+    headers: Mapping[str, str] | None = None,
+) -> tuple[int, dict[str, str], str]:
     """Status, headers by lower-case name, body; a connection of its own each time."""
     line = http.client.HTTPConnection(urllib.parse.urlsplit(url).netloc, timeout=ANSWER_WITHIN_S)
     try:
-        line.request(act, path, None if content is None else json.dumps(content))
+        line.request(act, path, content and json.dumps(content), dict(headers or {}))
         answer = line.getresponse()
-        headers = {name.lower(): value for name, value in answer.getheaders()}
-        return answer.status, headers, answer.read().decode("utf-8", "replace")
+        found = {name.lower(): value for name, value in answer.getheaders()}
+        return answer.status, found, answer.read().decode("utf-8", "replace")
     except (OSError, http.client.HTTPException) as err:
         raise Stop(f"{url}{path}: {last_words(str(err))}") from err
     finally:

@@ -19,15 +19,16 @@ _EVERY_S = 0.02
 def drain(wanted: dict[str, Any], checks: Checks) -> None:
     """SIGTERM, and its faces asked fifty times a second until it is gone."""
     name, replica = _replica(wanted)
-    if _status(replica, "/healthz") != 200:
-        raise Stop(f"{name} does not run; there is nothing to drain")
+    # Not /in-service: of a replica that serves nobody it says no before and after.
+    if _status(replica, "/readyz") != 200:
+        raise Stop(f"{name} is not ready; there is nothing to drain")
     began = time.monotonic()
     out_s = gone_s = None
     argv = [replica["ctl"], "stop", name, "mode=fast"]
     with subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as stopping:
         while stopping.poll() is None and time.monotonic() - began < LEAVES_WITHIN_S * 2:
             asked_s = time.monotonic() - began
-            if out_s is None and _status(replica, "/in-service") == 503:
+            if out_s is None and _status(replica, "/readyz") == 503:
                 out_s = asked_s
             if _status(replica, "/healthz") == 200:
                 gone_s = None
@@ -36,8 +37,8 @@ def drain(wanted: dict[str, Any], checks: Checks) -> None:
             time.sleep(_EVERY_S)
     took_s = time.monotonic() - began
     first = out_s is not None and (gone_s is None or out_s < gone_s)
-    words = f"out of service at {_at(out_s)}, deaf at {_at(gone_s)}"
-    checks.add("readiness-turns-first", first, "out of service while it still serves", words)
+    words = f"not ready at {_at(out_s)}, deaf at {_at(gone_s)}"
+    checks.add("readiness-turns-first", first, "not ready while it still serves", words)
     checks.add(
         "leaves-in-time",
         stopping.returncode == 0 and took_s < LEAVES_WITHIN_S,

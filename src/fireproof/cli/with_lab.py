@@ -6,40 +6,45 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Any
 
 from fireproof.cli.compose import load_lab, vocabulary
+from fireproof.cli.params import asked_for
 from fireproof.cli.settings import RunSettings
 from fireproof.cli.terminal import show_carets
 from fireproof.drillfile import load_drill, render
 from fireproof.errors import DrillFileError, FireproofError, Problem
 from fireproof.guard.guardian import STOPS, say
+from fireproof.guard.order import why_blocked
 from fireproof.model.drill import Drill
 from fireproof.model.environment import references
 from fireproof.model.verdict import ExitCode, heaviest_exit
 
 
 def check_all(settings: Sequence[RunSettings]) -> int:
-    """0, or 2 after printing every problem of every file; nothing has run."""
-    return 0 if load_all(settings) is not None else ExitCode.USAGE
+    """0; 2 after printing every problem of every file; 3 when drills are blocked. Nothing runs."""
+    return load_all(settings)[0]
 
 
-def load_all(settings: Sequence[RunSettings]) -> list[Drill] | None:
-    """The drills, or None after printing every problem of every file; nothing has run."""
+def load_all(settings: Sequence[RunSettings]) -> tuple[int, list[Drill]]:
+    """The code of ``check_all``, and the drills."""
     drills: list[Drill] = []
     problems: list[Problem] = []
     words = vocabulary()
     for one in settings:
         try:
-            drills.append(load_drill(one.drill, words))
+            drills.append(load_drill(one.drill, words, asked_for(one)))
         except DrillFileError as error:
             problems += error.problems
     if problems:
         say(render(problems, carets=show_carets()))
-        return None
-    return drills
+        return ExitCode.USAGE, []
+    if (blocked := why_blocked()) is not None:
+        say(f"fireproof: {blocked}\nnothing was run.")
+        return ExitCode.STOPPED_BEFORE_FAULT, []
+    return 0, drills
 
 
 def named_components(drills: Sequence[Drill]) -> set[str]:
@@ -50,15 +55,19 @@ def named_components(drills: Sequence[Drill]) -> set[str]:
     return referred.union(*(drill.components for drill in drills))
 
 
-def run_with_lab(settings: Sequence[RunSettings]) -> int:
+def run_with_lab(
+    settings: Sequence[RunSettings],
+    run: Callable[[Sequence[RunSettings], Stops], int] | None = None,
+) -> int:
     """Run the drills one after the other in a fresh lab; the heaviest exit code.
 
     The lab's servers are nobody's children here: a guardian that ends its tree must not take the
-    restored database down. A lab that was up already is used and left up.
+    restored database down. A lab that was up already is used and left up. ``run`` does something
+    else with them than ``run_in_order``.
     """
-    drills = load_all(settings)
-    if drills is None:
-        return ExitCode.USAGE
+    code, drills = load_all(settings)
+    if code:
+        return code
     quiet = all(one.output != "plain" for one in settings)
     report = (lambda text: None) if quiet else (lambda text: say(f"lab: {text}"))
     with Stops() as stops:
@@ -77,7 +86,7 @@ def run_with_lab(settings: Sequence[RunSettings]) -> int:
             return ExitCode.STOPPED_BEFORE_FAULT
         code = int(ExitCode.DIRTY)  # until the drills have said otherwise
         try:
-            code = run_in_order(settings, stops)
+            code = (run or run_in_order)(settings, stops)
         finally:
             if ours and code != ExitCode.DIRTY:
                 left = lab.down(report=report)

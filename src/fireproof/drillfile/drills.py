@@ -15,15 +15,19 @@ from fireproof.drillfile.validate import validate
 from fireproof.drillfile.vocabulary import Vocabulary
 from fireproof.drillfile.words import closest, either
 from fireproof.model.drill import (
+    AlertProbe,
     CanaryProbe,
     CheckObjective,
     DataLoss,
+    Detection,
     Drill,
     HttpProbe,
+    ProbeParams,
     RecoveryTime,
     SqlProbe,
     TcpProbe,
     Use,
+    plugin_probe,
 )
 
 PHASES: tuple[Path, ...] = (
@@ -41,10 +45,12 @@ PROBES: Mapping[str, type[BaseModel]] = {
     "tcp": TcpProbe,
     "sql": SqlProbe,
     "acknowledged-writes": CanaryProbe,
+    "alerts": AlertProbe,
 }
 OBJECTIVES: Mapping[str, type[BaseModel]] = {
     "rto": RecoveryTime,
     "rpo": DataLoss,
+    "mttd": Detection,
     "checks": CheckObjective,
 }
 _STAND_INS: dict[str, dict[str, Any]] = {
@@ -108,7 +114,7 @@ def read_drill_tree(root: Node, vocabulary: Vocabulary, findings: Findings) -> D
     return Draft(
         root,
         header,
-        tuple(_entries(root, "probes", PROBES, findings)),
+        tuple(_entries(root, "probes", _probe_kinds(root, vocabulary), findings)),
         tuple(_entries(root, "objectives", OBJECTIVES, findings)),
         uses,
     )
@@ -151,7 +157,19 @@ def _entries(
             continue  # the header's model has said so
         variant = _variant(table, path, variants, findings)
         value = validate(variants[variant], table, path, findings) if variant else None
+        if variant and isinstance(value, ProbeParams):
+            value = plugin_probe(variant, value)
         yield PlacedEntry(path, name, table, variant, value)
+
+
+def _probe_kinds(root: Table, vocabulary: Vocabulary) -> Mapping[str, type[BaseModel]]:
+    """Ours, and those of plug-ins when an entry is none of ours."""
+    node = child(root, "probes")
+    entries = node.entries.values() if isinstance(node, Table) else ()
+    tables = [entry.node for entry in entries if isinstance(entry.node, Table)]
+    if all(PROBES.keys() & table.entries.keys() for table in tables):
+        return PROBES
+    return {**vocabulary.whole().probes, **PROBES}
 
 
 def _variant(

@@ -13,6 +13,7 @@ from fireproof.clock import utc_label
 from fireproof.errors import EnvironmentRefusal
 from fireproof.model.drill import Drill, StepParams, Use
 from fireproof.model.environment import Environment
+from fireproof.model.params import InForce, Profile
 from fireproof.model.plan import Plan
 from fireproof.model.ports import Fault, Step
 
@@ -27,6 +28,8 @@ def freeze(
     drill_file: Path,
     project: Path,
     parameters: Mapping[str, str],
+    params: Mapping[str, InForce],
+    profile: Profile,
     steps: Mapping[str, Step],
     faults: Mapping[str, Fault],
 ) -> Plan:
@@ -38,6 +41,22 @@ def freeze(
     if not _is_utf8(str(project.resolve())):
         raise EnvironmentRefusal(f"{str(project)!a}: expected a path in UTF-8; move the project")
     check_procedures(drill, project, steps, faults)
+    plan = write_plan(
+        drill, environment, run=run, drill_file=drill_file, project=project, parameters=parameters
+    )
+    return plan.model_copy(update={"params": dict(params), "profile": profile})
+
+
+def write_plan(
+    drill: Drill,
+    environment: Environment,
+    *,
+    run: str,
+    drill_file: Path,
+    project: Path,
+    parameters: Mapping[str, str],
+) -> Plan:
+    """The plan of a run, whether or not it can be carried out: a missed one has a plan, too."""
     return Plan(
         run=run,
         created_at=utc_label(),

@@ -12,7 +12,7 @@ from typing import Any
 from fireproof.clock import clock_pair, monotonic_ns
 from fireproof.engine.cleanup import Cleanup
 from fireproof.engine.observation import load1, machine
-from fireproof.engine.probing import probe_address
+from fireproof.engine.probing import located, probe_address
 from fireproof.engine.revert import ATTEMPTS, UNDO_TIMEOUT_NS
 from fireproof.engine.services import Services
 from fireproof.engine.stage import Stage
@@ -21,7 +21,7 @@ from fireproof.guard.folder import RunFolder
 from fireproof.guard.heartbeat import Heart
 from fireproof.guard.interrupt import Interrupted, Interrupts
 from fireproof.journal import JournalWriter
-from fireproof.model.drill import CanaryProbe, RecoveryTime, Use
+from fireproof.model.drill import CanaryProbe, Detection, RecoveryTime, Use
 from fireproof.model.environment import resolve
 from fireproof.model.plan import Plan
 from fireproof.model.ports import RunningProbe
@@ -155,6 +155,7 @@ class Run:
 
     def _recover(self) -> bool:
         """True when recovery was carried out and every verification passed."""
+        self._await_alerts()
         self._enter("recover")
         detail = ""
         for index, use in enumerate(self._drill.recover):
@@ -166,7 +167,8 @@ class Run:
             detail = self._await_service()
         died = any(not probe.alive() for probe in self._probes.values())  # then nobody can tell
         ok = None if detail and died else not detail
-        self._note("recovered", ok=ok, detail=detail or "service answers again")
+        done = "service answers again" if self._drill.fault else "no fault was planned"
+        self._note("recovered", ok=ok, detail=detail or done)
         good = ok is True
         self._enter("verify")
         if good:
@@ -204,7 +206,8 @@ class Run:
 
     def _start_probes(self) -> None:
         for name, probe in self._drill.probes.items():
-            kind, address = probe_address(probe, self._services.secrets.reveal())
+            place = self._services.secrets.reveal()
+            kind, address = probe_address(probe, place)
             file = f"data/samples/{name}.csv"
             (self._folder.data / "samples").mkdir(exist_ok=True)
             every = round(1e9 / probe.rate) if isinstance(probe, CanaryProbe) else probe.every
@@ -219,7 +222,7 @@ class Run:
             self._running.append(name)
             self._probes[name] = self._services.start_probe(
                 name,
-                probe,
+                located(probe, place),
                 url=address,
                 run=self._plan.run,
                 bag=self._folder.bag,
@@ -230,6 +233,17 @@ class Run:
             if monotonic_ns() > deadline:
                 break  # the end of the baseline says which one
             self._sleep()
+
+    def _await_alerts(self) -> None:
+        """Wait until each promised alert has arrived, at most until its limit is over."""
+        injected = [r.data["after_ns"] for r in self._journal.records if r.kind == "injected"]
+        for objective in self._drill.objectives.values():
+            if not isinstance(objective, Detection) or not injected:
+                continue
+            probe = self._probes[objective.from_]
+            deadline = injected[0] + objective.mttd
+            while probe.alive() and not probe.errors() and monotonic_ns() <= deadline:
+                self._sleep()
 
     def _await_service(self) -> str:
         """Wait until the RTO probes are good again, at most until their limit; "" or why not."""

@@ -29,14 +29,17 @@ def replica(name: str) -> Component:
                 "LEDGER_DSN": f"{site.aside('ledger-db')['service-dsn']} application_name={name}",
                 "LEDGER_INSTANCE": name,
                 "LEDGER_VERSION": "{version}",
+                "LEDGER_LOG_LEVEL": "{log-level}",
                 "LEDGER_SLOT": str(slot),
                 "LEDGER_CACHE_URL": cache["url"],
                 "LEDGER_CACHE_PASSWORD_FILE": cache["password-file"],
+                # New connections cost more than 100 ms on a busy machine, and a move loses nothing.
+                "LEDGER_POOL_WAIT_MS": "1000",
                 "LEDGER_DRAIN_MS": str(DRAIN_MS),
             },
             # A lab that ends, or a drill that is in a hurry, does not wait for the drain.
             stop={"fast": "SIGTERM", "immediate": "SIGKILL"},
-            params={"version": "v1"},
+            params={"version": "v1", "log-level": "info"},
             within_s=10.0,
         )
         site.start(service)

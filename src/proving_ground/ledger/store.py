@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import psycopg
 from prometheus_client import Gauge
-from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from proving_ground.ledger import defects
 from proving_ground.ledger.meters import Meters
@@ -20,7 +20,7 @@ from proving_ground.ledger.settings import Settings
 APPEND_WITHIN_S = 1.5  # a writer that waits longer has gone away
 READ_WITHIN_S = 1.0
 READY_WITHIN_S = 0.25
-_SHOWN = {"size": "pool_size", "idle": "pool_available", "waiting": "requests_waiting"}
+_SHOWN = {"size": "pool_size", "idle": "pool_available"}
 
 _CONFLICT = "LC409"  # raised by append_events
 _EVENTS = "SELECT seq, tenant, key, body, digest, created_at::text FROM events "
@@ -72,7 +72,7 @@ class Store:
     ) -> None:
         self._wait_s = settings.pool_wait_ms / 1000
         self._size = settings.pool_size
-        self._endless = endless = defects.on("pool-without-bound")
+        endless = self._endless = defects.on("pool-without-bound")
         # The pool's own pause between attempts starts at a second and doubles: after an outage of
         # a minute nobody would be served for half a minute more. With a short limit it gives up
         # at once and the next request makes it try again.
@@ -80,19 +80,22 @@ class Store:
             dsn or settings.dsn,
             min_size=min(2, self._size),
             max_size=self._size,
-            max_waiting=0 if endless else settings.pool_waiting,
             timeout=60.0 if endless else self._wait_s,
             reconnect_timeout=0.02,
-            # A connection to a server that has died since is found out before it is handed out.
-            check=AsyncConnectionPool.check_connection,
+            # No check= before a connection is handed out: after a failed one the pool pauses for a
+            # second, and the first request after a restart of the database would be refused. A
+            # dead connection shows at its first statement, and _row tries again at once.
             kwargs={"autocommit": True, "connect_timeout": 2},
             open=False,
         )
+        self._waiting, self._waiting_max = 0, 10_000 if endless else settings.pool_waiting
         self._abandoned: set[asyncio.Task[Any]] = set()
         self._lost: list[Any] = []  # only ever filled by a defect
         for name, stat in _SHOWN.items():
             gauge = Gauge(f"ledger_pool_{name}", f"connections: {name}", registry=meters.registry)
             gauge.set_function(partial(self._stat, stat))
+        waiting = Gauge("ledger_pool_waiting", "requests that wait", registry=meters.registry)
+        waiting.set_function(lambda: self._waiting)
 
     async def open(self) -> None:
         await self._pool.open(wait=False)
@@ -196,7 +199,7 @@ class Store:
             left_s = give_up_at - time.monotonic()
             try:
                 return await self._bounded(self._once(sql, params), left_s)
-            except (PoolTimeout, TooManyRequests) as err:
+            except PoolTimeout as err:
                 raise self._no_connection() from err
             except TimeoutError as err:
                 raise Unavailable(f"no answer from the database: {err}") from err
@@ -214,16 +217,29 @@ class Store:
     def _no_connection(self) -> Unavailable:
         """The pool is as large as it may be and all of it is busy, or there is no database."""
         if self._stat("pool_size") >= self._size:
-            waiting = self._stat("requests_waiting")
             return Unavailable(
-                f"all {self._size} connections are busy and {waiting} requests wait; "
+                f"all {self._size} connections are busy and {self._waiting} requests wait; "
                 "try again in a second",
                 "pool-exhausted",
             )
         return Unavailable(f"no connection to the database within {self._wait_s:g} s")
 
+    async def _connection(self) -> Any:
+        """One of the pool, unless too many wait for one already.
+
+        Counted here: the pool's own ``max_waiting`` also counts those who gave up while the
+        database was away, and then refuses everybody for ever.
+        """
+        if self._waiting >= self._waiting_max:
+            raise self._no_connection()
+        self._waiting += 1
+        try:
+            return await self._pool.getconn()
+        finally:
+            self._waiting -= 1
+
     async def _once(self, sql: str, params: tuple[Any, ...]) -> Any:
-        conn = await self._pool.getconn()
+        conn = await self._connection()
         try:
             return await (await conn.execute(sql, params)).fetchall()
         except asyncio.CancelledError:

@@ -17,6 +17,7 @@ from fireproof.model.environment import Environment
 from fireproof.model.ports import StepContext, StepResult
 from fireproof.steps.playbook import Playbook, PlaybookParams
 from proving_ground.lab import Lab
+from support.small_lab import small_lab
 from support.steady_load import steady_load
 
 pytestmark = pytest.mark.component
@@ -193,3 +194,64 @@ def test_what_a_drill_breaks_by_playbook_is_looked_at_and_taken_back(
     assert all(checks_of(harmed).values()), checks_of(harmed)
     assert not seen.ok
     assert [one.ok for one in (*undone, gone)] == [True] * 3, gone.detail
+
+
+@pytest.mark.parametrize(
+    "word", ["histogram", "trace", pytest.param("logs", marks=pytest.mark.full)]
+)
+def test_what_the_service_says_agrees_with_what_is_seen(
+    components: dict[str, Any], tmp_path: Path, word: str
+) -> None:
+    """Percentiles, one request's way, and the log: each has its checks."""
+    done, checks = act(components, tmp_path, "observe.py", word, replica="ledger-amber")
+
+    assert done.returncode == 0, done.stderr
+    assert len(checks) >= 3
+    assert all(checks.values()), (tmp_path / "checks.json").read_text()
+
+
+@pytest.mark.full
+def test_a_broken_ledger_is_noticed_by_the_checks_of_the_playbooks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each check that a drill of these playbooks relies on, seen red for the right defect."""
+    broken = [
+        *("no-request-id", "logs-bodies", "log-level-ignored", "ready-while-draining"),
+        *("hides-version", "shared-cache-keys"),
+    ]
+    monkeypatch.setenv("FIREPROOF_LAB_DEFECTS", ",".join(broken))
+    amber = {"replica": "ledger-amber"}
+    with small_lab("switch") as broken_lab:
+        environment = broken_lab.environment()
+        parts = environment["components"]
+        seen: dict[str, bool] = {}
+        for script, word, more in (
+            ("observe.py", "trace", {}),
+            ("observe.py", "logs", amber),
+            ("drain.py", "drain", amber),
+            ("drain.py", "start", amber),
+            ("deploy.py", "prepare", {"version": "v2"}),
+            ("deploy.py", "switch", {"version": "v2"}),
+            ("verify_deployment.py", "verify", {"version": "v2"}),
+        ):
+            outputs = tmp_path / f"{script}-{word}"
+            outputs.mkdir()
+            if script == "verify_deployment.py":
+                url = parts["switch"]["url"]
+                for _ in range(3):
+                    httpx.get(f"{url}/v1/deployment/events/1")
+            done, checks = act(parts, outputs, script, word, **more)
+            assert done.returncode == 0, (script, word, done.stderr)
+            seen |= checks
+
+    assert environment["record"]["defects"] == ",".join(sorted(broken))
+    red = {name for name, ok in seen.items() if not ok}
+    assert red == {
+        "id-in-answer",
+        "id-in-log-of-service",
+        "no-body-in-log",
+        "log-level-filters",
+        "readiness-turns-first",
+        "served-version",
+        "no-stale-cache-entry",
+    }

@@ -33,6 +33,7 @@ def test_alembic_makes_the_schema_that_the_lab_is_provisioned_with(
     assert made == show(admin)
 
 
+@pytest.mark.full
 def test_a_migration_gives_way_and_tries_again(lab: Lab, components: dict[str, Any]) -> None:
     """A queue behind a waiting ALTER TABLE is an outage that no dashboard explains."""
     admin = components["ledger-db"]["admin-dsn"]

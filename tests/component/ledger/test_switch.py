@@ -66,6 +66,7 @@ def test_a_move_by_the_slot_file_loses_no_request(components: dict[str, Any]) ->
     assert load.count > 300
 
 
+@pytest.mark.full
 def test_one_rename_alone_moves_everybody(components: dict[str, Any]) -> None:
     """Even when nobody is in service for an instant, requests wait and are not refused."""
     with steady_load(components["switch"]["url"]) as load:
@@ -80,6 +81,7 @@ def test_one_rename_alone_moves_everybody(components: dict[str, Any]) -> None:
     assert moved > 5
 
 
+@pytest.mark.full
 def test_a_killed_replica_is_missed_by_nobody_once_it_was_noticed(
     components: dict[str, Any],
 ) -> None:
