@@ -59,15 +59,18 @@ class Limiter:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._rates = {tier: Rate(limit, window_s) for tier, limit in tiers.items()}
+        self._smallest = min(self._rates, key=lambda tier: self._rates[tier].limit)
         self._shared, self._fallback, self._clock = shared, fallback, clock
         self._local = LocalBucket(clock)
         self._away_until_s = 0.0
         self.is_store_lost = False
 
     async def take(self, tenant: str, tier: str) -> Decision:
-        """One token of the tenant's bucket. A tier nobody declared counts as the smallest."""
+        """One token of the tenant's bucket of that tier; an unknown tier counts as the smallest."""
+        tier = tier if tier in self._rates else self._smallest
         rate = self._rate(tier)
-        key = "everybody" if defects.on("one-bucket-for-all") else tenant
+        # With one bucket for all its tiers, a tenant's small tier would cut down its large one.
+        key = "everybody" if defects.on("one-bucket-for-all") else f"{tenant}:{tier}"
         if self._shared and not defects.on("limit-per-instance"):
             if not self.is_store_lost or self._clock() >= self._away_until_s:
                 try:
@@ -91,7 +94,7 @@ class Limiter:
     def _rate(self, tier: str) -> Rate:
         if defects.on("ignore-tiers"):
             return max(self._rates.values(), key=lambda rate: rate.limit)
-        rate = self._rates.get(tier) or min(self._rates.values(), key=lambda rate: rate.limit)
+        rate = self._rates[tier]
         if defects.on("refill-too-fast"):
             return Rate(rate.limit, rate.window_s / 4)
         return rate

@@ -120,6 +120,15 @@ def test_each_tier_has_its_own_limit_and_an_unknown_one_the_smallest() -> None:
     assert [each.allowed for each in take(some, 21, "c", "platinum")].count(True) == 20
 
 
+def test_tiers_of_one_tenant_do_not_disturb_each_other() -> None:
+    """A trial key of a paying tenant must not make the paying one wait."""
+    some = limiter(Clock())
+    take(some, 10, "d", "standard")
+    take(some, 30, "d", "free")
+
+    assert take(some, 1, "d", "standard")[0].remaining == 189
+
+
 def test_two_instances_share_one_bucket(store: Redis) -> None:
     """Otherwise each replica added would raise everybody's limit."""
 
