@@ -13,7 +13,7 @@ CHOICE := $(if $(filter tests,$(T)),-m "not full",)
 DRILLS := $(sort $(basename $(notdir $(wildcard drills/*.yaml))))
 export SCALE
 
-.PHONY: help gameday test test-component test-crash test-crash-drills crash-page test-detection test-editor check fix bench coverage verify system-deps clean lock $(addprefix drill-,$(DRILLS))
+.PHONY: help gameday test test-component test-crash test-defects test-detection test-editor check fix bench coverage verify system-deps clean lock $(addprefix drill-,$(DRILLS))
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-22s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,7 +31,7 @@ $(STAMP): pyproject.toml requirements.lock
 	@touch $@
 
 gameday: $(STAMP) ## the sample game day on the built-in systems: break, restore, measure, sign, verify
-	@$(BIN)/fireproof gameday drills/gamedays/quarterly.yaml
+	@$(BIN)/fireproof gameday drills/gamedays/quarterly.yaml --profile smoke
 
 $(addprefix drill-,$(DRILLS)): drill-%: $(STAMP)
 	@$(BIN)/fireproof run drills/$*.yaml --with-lab
@@ -45,6 +45,7 @@ test-component: $(STAMP) ## every test that starts real servers; the lab and dam
 test-crash: $(STAMP) ## kill at every record, by every signal (about half an hour)
 	@FIREPROOF_CRASH=all $(BIN)/python -m pytest tests/crash -q -m "not full"
 
+.PHONY: test-crash-drills crash-page
 test-crash-drills: $(STAMP) ## kill the shipped drills on a real lab, at random and by name (about an hour)
 	@$(BIN)/python -m pytest tests/crash/test_drill_kills.py -q
 
@@ -56,6 +57,9 @@ test-editor: $(STAMP) ## the JSON Schema, asked by yaml-language-server (npm)
 
 test-detection: $(STAMP) ## every known damage to a backup is noticed; writes docs/reference/detection-matrix.md
 	@FIREPROOF_DETECTION=all $(BIN)/python -m pytest tests/component/drills/test_detection.py tests/component/drills/test_synchronous.py -q
+
+test-defects: $(STAMP) ## every drill turns red for the right reason; writes docs/reference/defects.md
+	@$(BIN)/python -m pytest tests/defects -q
 
 check: $(STAMP) ## look: format, lint, types, drill files
 	@$(BIN)/ruff format --check .
