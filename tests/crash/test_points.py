@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from support.killing import shard
 from support.residue import left_behind
 from support.scenario import Scenario
 
@@ -46,7 +47,7 @@ def chosen() -> list[str]:
     """All of them, or a sample seeded by the day (or by FIREPROOF_SEED)."""
     everything = POINTS + DOUBLES
     if os.environ.get("FIREPROOF_CRASH") == "all":
-        return everything
+        return shard(everything, os.environ.get("FIREPROOF_CRASH_SHARD", ""))
     seed = (
         os.environ.get("FIREPROOF_SEED") or datetime.datetime.now(datetime.UTC).date().isoformat()
     )

@@ -167,6 +167,28 @@ def test_what_a_dead_runner_started_is_ended_before_the_undo(scenario: Scenario)
     assert marked(run) == []
 
 
+def test_what_a_killed_step_was_building_is_removed_and_what_is_finished_stays(
+    scenario: Scenario,
+) -> None:
+    """Halves of databases fill the disk; a whole one may hold writes that clients were promised."""
+    scratch, place = scenario.service / "tmp", scenario.service / "databases"
+    for folder in (scratch, place):
+        folder.mkdir()
+    scenario.extra["restore-into"] = str(place)
+    scenario.environ["TMPDIR"] = str(scratch)
+    made = f"mktemp; mkdir {place}/fireproof-$FIREPROOF_RUN-restoring {place}/restored; sleep 47"
+    child = scenario.start(slow(scenario, "sh", "-c", made))
+    scenario.wait_until((place / "restored").exists, 20)
+    assert len([path for path in scratch.rglob("*") if path.is_file()]) == 1
+    kill_both(scenario, child)
+
+    ran = scenario.wait(scenario.call(["recover"]))
+
+    assert ran.code == 7, ran.stderr
+    assert [path.name for path in place.iterdir()] == ["restored"]
+    assert list(scratch.iterdir()) == []
+
+
 def _words(pid: int) -> list[bytes]:
     try:
         return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")

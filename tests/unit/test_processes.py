@@ -6,13 +6,24 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
 import pytest
 
 from fireproof.clock import monotonic_ns
-from fireproof.processes import descendants, identify, is_alive, kill_tree, run_to_end, scrubbed
+from fireproof.processes import (
+    RUN_MARK,
+    descendants,
+    identify,
+    is_alive,
+    kill_tree,
+    run_to_end,
+    scrubbed,
+    unmarked,
+    use_temporary_folder,
+)
 
 SPAWNING = """
 import subprocess, sys, time
@@ -91,3 +102,20 @@ def test_strangers_get_no_environment_of_ours(monkeypatch: pytest.MonkeyPatch) -
 
     assert "AWS_SECRET_ACCESS_KEY" not in scrubbed()
     assert scrubbed({"A": "b"})["A"] == "b"
+
+
+def test_what_outlives_a_run_keeps_the_temporary_folder_of_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that a fault's undo starts would lose its folder when the run is over."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setenv("FIREPROOF_TMPDIR_BEFORE", "")  # set by the call, so put back by the test
+    monkeypatch.setenv(RUN_MARK, "run")
+    monkeypatch.setattr(tempfile, "tempdir", None)
+
+    use_temporary_folder("run")
+
+    assert Path(scrubbed()["TMPDIR"]).parent == tmp_path
+    assert Path(scrubbed()["TMPDIR"]).name.startswith("fireproof-run-")
+    assert unmarked()["TMPDIR"] == str(tmp_path)
+    assert RUN_MARK not in unmarked()
