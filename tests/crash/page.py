@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import statistics
+import subprocess
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -42,8 +44,9 @@ AGAIN = """\
     make crash-page
 
 `FIREPROOF_SEED` draws other random kills, `FIREPROOF_CRASH_SHARD=i/n` runs every n-th. Each drill
-is killed as a copy of the shipped one with a baseline and a hold of one second and `SCALE=1`. The
-instants of the random kills are uniform over the measured length of an undisturbed run.
+is killed as a copy of the shipped one with a baseline and a hold of one second, with `SCALE=1` and
+without its abort conditions. The instants of the random kills are uniform over the measured length
+of an undisturbed run.
 """
 
 
@@ -90,12 +93,30 @@ def delays(lines: Sequence[dict[str, Any]]) -> list[str]:
     return table(["victim", "signal", "kills under a fault", "median", "longest"], rows)
 
 
+@cache
+def tested(commit: str) -> str:
+    """What was under test in that commit: its programs, playbooks and drills; tests may differ."""
+    told = [f"{commit}:{part}" for part in ("src", "playbooks", "drills")]
+    argv = ["git", "-C", str(HERE), "rev-parse", *told]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    return done.stdout if done.returncode == 0 else commit
+
+
 def page(lines: Sequence[dict[str, Any]]) -> str:
     """The page over the kills of the newest commit on record."""
     newest = lines[-1]["commit"]
-    lines = [line for line in lines if line["commit"] == newest]
+    same = {newest} | {one["commit"] for one in lines if tested(one["commit"]) == tested(newest)}
+    every = [line for line in lines if line["commit"] in same]
+    lines = list({line["test"]: line for line in every}.values())
+    before = [line for line in every if line not in lines]
     struck = [line for line in lines if line.get("struck", True)]
-    text = [HEAD, f"Commit {newest}, {lines[-1]['on']}; {lines[-1]['machine']}.", ""]
+    text = [HEAD, f"Commit {newest}, {every[-1]['on']}; {every[-1]['machine']}.", ""]
+    if before:
+        bad = sum(not line["ok"] for line in before)
+        text += [
+            f"The last try of a kill counts; {len(before)} earlier tries, {bad} of them not as"
+        ]
+        text += ["promised (the tests themselves were corrected in between), do not.", ""]
     for drill in sorted({line["drill"] for line in struck}):
         mine = [line for line in struck if line["drill"] == drill]
         named = [line for line in mine if line.get("named")]

@@ -1,7 +1,8 @@
 """Shipped drills killed on a real lab, at random instants and at named points.
 
 ``make test-crash-drills`` runs all of DRILLS; FIREPROOF_CRASH_SHARD=i/n every n-th. FIREPROOF_SEED
-draws others. Each drill is a copy of the shipped one with a baseline and a hold of one second.
+draws others. Each drill is a copy of the shipped one with a baseline and a hold of one second, and
+without its abort conditions.
 """
 
 from __future__ import annotations
@@ -70,6 +71,7 @@ class Ground:
         for objective in drill["objectives"].values():
             if "rto" in objective:
                 objective["hold"] = "1s"
+        drill.pop("abort", None)  # a busy machine is late with a write, and the kill would miss
         drill["drill"] = "killed"
         lab.put("killed", drill)
         if name not in self.lengths:
@@ -122,7 +124,7 @@ def test_a_drill_killed(kill: Kill, ground: Ground, facts: dict[str, Any]) -> No
         if not results:
             facts |= {"phase": "start", "outcome": "never began", "struck": True}
             run, stays = "none", False
-            assert kill.at == "open:before" or (kill.share or 1) < 0.2, said
+            assert "PREFLIGHT" not in killed.said, said
             assert killed.code in (-kill.number, 128 + kill.number, -9, 137), said
         else:
             result = json.loads(results[0].read_text())

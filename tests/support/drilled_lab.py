@@ -24,7 +24,8 @@ from support.lab_project import LabProject
 from support.residue import Surroundings, contents
 
 ENDS_WITHIN_S = 240.0
-MEASURED = 3  # a busy machine spoils a run now and then: the canary is late
+MEASURED = 3  # a busy machine spoils a run now and then
+RAN_TO_ITS_END = (0, 1, 6)  # whatever was promised of it
 
 
 @dataclass(frozen=True)
@@ -78,13 +79,13 @@ class DrilledLab(LabProject):
         return [int(facts["pid"])]
 
     def measure(self, name: str) -> float:
-        """Seconds that an undisturbed run takes; it has to pass."""
+        """Seconds that an undisturbed run takes; it has to come to its end."""
         for _ in range(MEASURED):
             began = time.monotonic()
-            if self._start(name, {}).wait(ENDS_WITHIN_S) == 0:
+            if self._start(name, {}).wait(ENDS_WITHIN_S) in RAN_TO_ITS_END:
                 return time.monotonic() - began
             self.up()
-        raise AssertionError(f"{name} does not pass undisturbed: {self._said()}")
+        raise AssertionError(f"{name} does not end undisturbed: {self._said()}")
 
     def _start(self, name: str, environ: dict[str, str]) -> subprocess.Popen[bytes]:
         with (self._notes / "said").open("wb") as said:

@@ -34,7 +34,9 @@ def line(**more: Any) -> dict[str, Any]:
 
 def test_kills_are_counted_by_victim_signal_and_phase() -> None:
     """Kills of an older commit, and those that came too late, prove nothing of this one."""
-    told = load().page([line(commit="old"), line(), line(named=True), line(struck=False)])
+    kills = [line(test="b"), line(test="c", named=True), line(test="d", struck=False)]
+
+    told = load().page([line(commit="old"), *kills])
 
     assert "2 kills: 1 at named points, 1 at random instants. As promised: 2." in told
     assert "| runner | KILL | 2 | 2 | 2 of 2 |" in told
@@ -44,7 +46,15 @@ def test_kills_are_counted_by_victim_signal_and_phase() -> None:
 
 def test_a_kill_that_left_something_is_named() -> None:
     """A row of numbers hides one in a hundred."""
-    told = load().page([line(), line(ok=False, why="a process is left\nmore")])
+    told = load().page([line(test="good"), line(ok=False, why="a process is left\nmore")])
 
     assert "1 of 2" in told
     assert "- NOT AS PROMISED: t[x]: a process is left" in told
+
+
+def test_a_kill_that_was_tried_again_counts_once_and_says_so() -> None:
+    """A failure that was tried until it passed is a failure that somebody has to hear of."""
+    told = load().page([line(ok=False, why="x"), line()])
+
+    assert "1 kills" in told
+    assert "1 earlier tries, 1 of them not as" in told
