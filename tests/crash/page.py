@@ -129,9 +129,11 @@ def page(lines: Sequence[dict[str, Any]]) -> str:
         text += [f"## {drill}", "", words, "", *by_place(mine), *outcomes(mine)]
         if any(line.get("undone_after_s") is not None for line in mine):
             text += ["From the kill until the fault was taken back:", "", *delays(mine)]
-        bad = [line for line in mine if not line["ok"]]
-        text += [f"- NOT AS PROMISED: {one['test']}: {one['why'].split(chr(10))[0]}" for one in bad]
-        text += [""] if bad else []
+        unkept = [line for line in mine if not line["ok"]]
+        text += [
+            f"- NOT AS PROMISED: {one['test']}: {one['why'].split(chr(10))[0]}" for one in unkept
+        ]
+        text += [""] if unkept else []
     return "\n".join([*text, AGAIN])
 
 
