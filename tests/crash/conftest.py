@@ -33,6 +33,9 @@ def pytest_runtest_makereport(
     report = yield
     told = item.stash.get(_facts, None)
     if call.when == "call" and told:
-        why = "" if call.excinfo is None else call.excinfo.exconly()[:2000]
-        write_line(told | {"test": item.nodeid, "ok": report.passed, "why": why})
+        said = "" if call.excinfo is None else call.excinfo.exconly()
+        # What was compared comes after what the run had said.
+        _, found, why = said.rpartition("assert ")
+        told |= {"why": " ".join((found + why).split())[:600], "said": said[:3000]}
+        write_line(told | {"test": item.nodeid, "ok": report.passed})
     return report

@@ -67,6 +67,7 @@ class Ground:
             self.lab = DrilledLab(self.folder / str(self.built))
         lab = self.lab
         lab.up()  # archives again after a run that stayed on a restored copy
+        assert lab.serves() == []
         drill = lab.drill(name)
         for objective in drill["objectives"].values():
             if "rto" in objective:
