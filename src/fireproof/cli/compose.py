@@ -18,6 +18,7 @@ from fireproof.errors import EnvironmentRefusal, UsageError
 from fireproof.evidence import EvidenceRoot, canonical_bytes, seal_bundle, sign_plan
 from fireproof.faults import load_faults
 from fireproof.guard.folder import RunFolder
+from fireproof.load import start_load
 from fireproof.model.environment import Environment
 from fireproof.model.plan import Plan
 from fireproof.model.ports import Fault, Observer, Signer, Step
@@ -161,6 +162,7 @@ def make_services(
         steps=known_steps(),
         faults=known_faults(),
         start_probe=start_probe,
+        start_load=start_load,
         read_present=read_present,
         judge_bag=judge_bag,
         sign_plan=sign,

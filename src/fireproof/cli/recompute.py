@@ -31,6 +31,7 @@ def judge_bag(bag: Path) -> Judgement:
 def read_samples(bag: Path, records: Sequence[Record]) -> Mapping[str, bytes]:
     """Bytes of every sample file that the journal names; a missing one is simply not there."""
     names = {r.data["file"] for r in records if r.kind in ("probe-start", "canary-read")}
+    names |= {name for r in records if r.kind == "load-stop" for name in r.data["files"]}
     folder = (bag / "data").resolve()
     paths = {name: (bag / name).resolve() for name in sorted(names)}
     return {

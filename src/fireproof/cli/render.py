@@ -145,6 +145,15 @@ class Plain:
                 word = "missed" if data["ok"] is False else "inconclusive"
                 seen = f"expected {shorten(data['expected'])}, observed {shorten(data['observed'])}"
                 return f"  {self._verdict(word)} check {data['name']}: {seen}"
+            case "load-start":
+                return f"  load {data['load']} begins: {data['profile']}"
+            case "load-minute":
+                p99 = "none" if data["p99_ms"] is None else f"{data['p99_ms']} ms"
+                bad = f", {data['errors']} bad" if data["errors"] else ""
+                return f"  load {data['load']}: {data['rate']}/s, p99 {p99}{bad}"
+            case "load-stop":
+                said = "" if data["clean"] else ", not in order"
+                return f"  load {data['load']} ends: {data['slots']} requests{said}"
             case "injected":
                 return f"  broken: {shorten(data['detail'])}"
             case "fault-failed":

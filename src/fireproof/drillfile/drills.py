@@ -21,10 +21,12 @@ from fireproof.model.drill import (
     Drill,
     HttpProbe,
     RecoveryTime,
+    ResourcesProbe,
     SqlProbe,
     TcpProbe,
     Use,
 )
+from fireproof.model.load import Growth, Load, Requests, Slo
 
 PHASES: tuple[Path, ...] = (
     ("preflight",),
@@ -41,14 +43,19 @@ PROBES: Mapping[str, type[BaseModel]] = {
     "tcp": TcpProbe,
     "sql": SqlProbe,
     "acknowledged-writes": CanaryProbe,
+    "resources": ResourcesProbe,
 }
 OBJECTIVES: Mapping[str, type[BaseModel]] = {
     "rto": RecoveryTime,
     "rpo": DataLoss,
     "checks": CheckObjective,
+    "slo": Slo,
+    "requests": Requests,
+    "growth": Growth,
 }
 _STAND_INS: dict[str, dict[str, Any]] = {
     "probes": {"http": "-"},
+    "load": {"locustfile": "-", "target": "-"},
     "objectives": {"checks": ["-"]},
     "use": {"kind": "-", "params": {}},
 }
@@ -56,7 +63,7 @@ _STAND_INS: dict[str, dict[str, Any]] = {
 
 @dataclass(frozen=True, slots=True)
 class PlacedEntry:
-    """A probe or objective; ``variant`` is the key that tells which, None if none or several."""
+    """A probe, load or objective; ``variant`` is the key that tells which, None if none tells."""
 
     path: Path
     name: str
@@ -72,6 +79,7 @@ class Draft:
     root: Table
     header: Drill | None
     probes: tuple[PlacedEntry, ...]
+    loads: tuple[PlacedEntry, ...]
     objectives: tuple[PlacedEntry, ...]
     uses: Mapping[Path, tuple[PlacedUse, ...]]  # for every phase of PHASES
 
@@ -92,6 +100,7 @@ class Draft:
         update: dict[str, Any] = {str(phase[0]): uses for phase, uses in done.items()}
         update["baseline"] = self.header.baseline.model_copy(update={"steps": steps})
         update["probes"] = {entry.name: entry.value for entry in self.probes}
+        update["load"] = {entry.name: entry.value for entry in self.loads}
         update["objectives"] = {entry.name: entry.value for entry in self.objectives}
         return self.header.model_copy(update=update)
 
@@ -109,6 +118,7 @@ def read_drill_tree(root: Node, vocabulary: Vocabulary, findings: Findings) -> D
         root,
         header,
         tuple(_entries(root, "probes", PROBES, findings)),
+        tuple(_loads(root, findings)),
         tuple(_entries(root, "objectives", OBJECTIVES, findings)),
         uses,
     )
@@ -120,7 +130,7 @@ def _stand_ins(root: Node) -> dict[str, Any]:
     The header's model then still sees what is missing, empty or no list at all, and every name.
     """
     instead: dict[str, Any] = {}
-    for section in ("probes", "objectives"):
+    for section in ("probes", "load", "objectives"):
         node = child(root, section)
         if isinstance(node, Table):
             instead[section] = {
@@ -152,6 +162,16 @@ def _entries(
         variant = _variant(table, path, variants, findings)
         value = validate(variants[variant], table, path, findings) if variant else None
         yield PlacedEntry(path, name, table, variant, value)
+
+
+def _loads(root: Table, findings: Findings) -> Iterator[PlacedEntry]:
+    """Loads are of one kind."""
+    node = child(root, "load")
+    for name, entry in node.entries.items() if isinstance(node, Table) else ():
+        if isinstance(entry.node, Table):
+            path = ("load", name)
+            value = validate(Load, entry.node, path, findings)
+            yield PlacedEntry(path, name, entry.node, "load", value)
 
 
 def _variant(

@@ -5,22 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints, ValidationInfo, field_validator
+from pydantic_core import PydanticKnownError
 
+from fireproof.model.base import ControlId as ControlId
+from fireproof.model.base import Name as Name
+from fireproof.model.base import Strict as Strict
+from fireproof.model.load import Growth, Load, Requests, Slo
 from fireproof.model.quantity import Duration, Rate
 
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$", max_length=63)]
-"""Lower-case words joined by hyphens."""
-ControlId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9.-]+:[A-Za-z0-9.()/_-]+$")]
-"""``framework:id``, for example ``nist-800-53:CP-9(1)``."""
-
 DEFAULT_STEP_TIMEOUT_NS = 60 * 10**9  # a step nobody thought about may not hold a drill for longer
-
-
-class Strict(BaseModel):
-    """Frozen, and a misspelt key is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class StepParams(Strict):
@@ -128,9 +122,20 @@ class CanaryProbe(Strict):
     query: str
 
 
+class ResourcesProbe(Strict):
+    """Reads what the processes of a component hold: memory, handles, threads, connections.
+
+    The component's ``control:`` says where its pid is written; its children count with it.
+    """
+
+    resources: Name
+    every: Duration = 10**9
+    timeout: Duration = 5 * 10**9
+
+
 ServiceProbe = HttpProbe | TcpProbe | SqlProbe
 """What a recovery time can be measured with."""
-Probe = HttpProbe | TcpProbe | SqlProbe | CanaryProbe
+Probe = HttpProbe | TcpProbe | SqlProbe | CanaryProbe | ResourcesProbe
 
 
 class RecoveryTime(Strict):
@@ -159,7 +164,7 @@ class CheckObjective(Strict):
     controls: tuple[ControlId, ...] = ()
 
 
-Objective = RecoveryTime | DataLoss | CheckObjective
+Objective = RecoveryTime | DataLoss | CheckObjective | Slo | Requests | Growth
 
 
 class Baseline(Strict):
@@ -189,11 +194,22 @@ class Drill(Strict):
     components: tuple[Name, ...] = Field(min_length=1)
     hypothesis: str
     probes: Mapping[Name, Probe] = {}
+    load: Mapping[Name, Load] = {}
     objectives: Mapping[Name, Objective] = Field(min_length=1)
     preflight: tuple[Use, ...] = ()
     baseline: Baseline = Baseline()
-    fault: tuple[Use, ...] = Field(min_length=1)
+    fault: tuple[Use, ...]
     recover: tuple[Use, ...] = ()
     verify: tuple[Use, ...] = ()
     refuse: tuple[Use, ...] = ()
     abort: tuple[AbortWhen, ...] = ()
+
+    @field_validator("fault")
+    @classmethod
+    def _something_happens(cls, fault: tuple[Use, ...], info: ValidationInfo) -> tuple[Use, ...]:
+        # A soak harms nothing: its load is what the system has to stand.
+        if not fault and not info.data.get("load"):
+            raise PydanticKnownError(
+                "too_short", {"field_type": "Tuple", "min_length": 1, "actual_length": 0}
+            )
+        return fault

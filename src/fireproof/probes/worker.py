@@ -16,9 +16,11 @@ import signal
 import ssl
 import sys
 from functools import partial
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from fireproof.children.status import FINISHED, RUNNING, Status
 from fireproof.probes.attempt import HttpAttempt, StartAttempt, Target
 from fireproof.probes.observer import (
     Address,
@@ -27,9 +29,9 @@ from fireproof.probes.observer import (
     Observer,
     PlainObserver,
 )
+from fireproof.probes.resources import Look, ResourcesObserver
 from fireproof.probes.rows import RowWriter
 from fireproof.probes.schedule import Schedule
-from fireproof.probes.status import FINISHED, RUNNING, Status
 
 _PR_SET_TIMERSLACK = 29
 _PRIORITY = -10
@@ -92,10 +94,19 @@ def _sql(dsn: str, query: str) -> StartAttempt:
     return start
 
 
+def _look(pid_file: Path) -> StartAttempt:
+    def start(_: bytes, /, **when: Any) -> Look:
+        return Look(pid_file, **when)
+
+    return start
+
+
 def _source(task: dict[str, Any]) -> tuple[StartAttempt, type[Any], dict[str, Any]]:
     """How questions are asked, and by which observer they are judged."""
     kind, url = task["kind"], task["url"]
     plain = {"within_ns": task.get("within_ns"), "equals": task.get("equals")}
+    if kind == "resources":
+        return _look(Path(url)), ResourcesObserver, {}
     if kind == "sql":
         return _sql(url, task["query"]), PlainObserver, plain
     if kind == "tcp":
