@@ -42,6 +42,7 @@ def command(
 ) -> int:
     """Look for mistakes in drill files or folders of them (default: drills/ and environments/)."""
     from fireproof.cli.compose import load_any_environment, vocabulary
+    from fireproof.cli.locustfiles import locustfile_problems
     from fireproof.cli.terminal import show_carets
     from fireproof.drillfile import (
         check_environment,
@@ -71,6 +72,8 @@ def command(
             problems.extend(error.problems)
 
     drills = [collect(lambda path: read_drill(path, words), file) for file in files]
+    for drill in filter(None, drills):
+        problems += locustfile_problems(drill, Path.cwd())
     for file in gamedays:
         if (gameday := collect(load_gameday, file)) is not None:
             problems += missing_drills(file, gameday.drills)

@@ -9,12 +9,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
+from fireproof.cli.locustfiles import locustfile_problems
 from fireproof.cli.plugins import Kinds, installed
 from fireproof.cli.recompute import judge_bag
 from fireproof.drillfile import Vocabulary, check_environment, load_environment, read_drill
 from fireproof.engine.planning import freeze, uses
 from fireproof.engine.services import SealedBundle, Services
-from fireproof.errors import EnvironmentRefusal, UsageError
+from fireproof.errors import DrillFileError, EnvironmentRefusal, UsageError
 from fireproof.evidence import EvidenceRoot, canonical_bytes, seal_bundle, sign_plan
 from fireproof.faults import load_faults
 from fireproof.guard.folder import RunFolder
@@ -105,6 +106,8 @@ def make_plan(drill_file: Path, environment_name: str, run: str) -> Plan:
         EnvironmentRefusal: the environment lacks or does not allow what the drill needs.
     """
     loaded = read_drill(drill_file, vocabulary())
+    if wrong := locustfile_problems(loaded, Path.cwd()):
+        raise DrillFileError(wrong)
     environment = load_any_environment(environment_name)
     problems = check_environment(loaded.drill, environment, loaded.marks)
     if problems:

@@ -19,6 +19,7 @@ from fireproof.model.record import Record
 HEARTBEAT_S = 60.0
 _MARK = {"met": "met", "missed": "MISSED", "inconclusive": "UNKNOWN"}
 _COLOUR = {"met": "32", "passed": "32;1", "inconclusive": "33;1"}
+_TOLD = ("rpo", "slo", "requests", "growth")  # kinds that say more than their first number
 _PHASES = {
     "preflight": "before anything is touched",
     "baseline": "watching the healthy system",
@@ -223,7 +224,7 @@ def objective_lines(judgement: dict[str, Any]) -> list[str]:
     for row, objective in zip(rows, judgement["objectives"], strict=True):
         cells = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
         lines.append(cells.rstrip())
-        if objective["verdict"] != "met" or objective["kind"] == "rpo":
+        if objective["verdict"] != "met" or objective["kind"] in _TOLD:
             lines.append(" " * (widths[0] + 2) + shorten(objective["reason"]))
     return lines
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from fireproof.drillfile.drills import Draft, PlacedEntry
 from fireproof.drillfile.findings import At, Findings, Path
+from fireproof.drillfile.loads import check_loads
 from fireproof.drillfile.tree import Items, Node, Scalar, Table, child, plain
 from fireproof.drillfile.uses import NAME, PlacedUse, main_component
 from fireproof.drillfile.vocabulary import Vocabulary
@@ -34,6 +35,7 @@ _SERVICE: dict[str, type[BaseModel]] = {"http": HttpProbe, "tcp": TcpProbe, "sql
 _SOURCES = {  # what an objective measures with, by the key that tells probes apart
     "rto": (tuple(_SERVICE), "an http, tcp or sql probe"),
     "rpo": (("acknowledged-writes",), "a canary"),
+    "growth": (("resources",), "a resources probe"),
 }
 
 
@@ -45,6 +47,7 @@ def check_draft(draft: Draft, vocabulary: Vocabulary, findings: Findings) -> Non
         _probe(probe, findings)
     for objective in draft.objectives:
         _objective(objective, draft, vocabulary, findings)
+    check_loads(draft, findings)
     _saved(draft, findings)
     for use in draft.every_use():
         _longer_than_nothing(use.table, use.path, ("timeout", "expires"), findings)
@@ -209,6 +212,9 @@ def _saved(draft: Draft, findings: Findings) -> None:
     for probe in draft.probes:
         for path, text in texts(probe.table, probe.path):
             _uses_saved(text, path, {}, "probes start before any step", findings)
+    for load in draft.loads:
+        for path, text in texts(load.table, load.path):
+            _uses_saved(text, path, {}, "a load takes no value of a step", findings)
     for use in draft.every_use():
         for path, text in texts(use.table, use.path):
             _uses_saved(text, path, saved, "no earlier step saves it", findings)
@@ -301,6 +307,7 @@ def _abort(draft: Draft, findings: Findings) -> None:
         match = _WHEN.fullmatch(node.value)
         if match is None:
             continue  # the model says what a condition looks like
-        _named_probe(match[1], node.at, path, draft, findings)
+        if match[1] not in {load.name for load in draft.loads}:
+            _named_probe(match[1], node.at, path, draft, findings)
         if len(match[2]) > _MOST_ERRORS:
             findings.add(node.at, path, f"expected a smaller number of errors, got {got(node)}")

@@ -24,6 +24,7 @@ _MOST_POINTS = 400  # medians of neighbours: the slope is over all pairs, and it
 # that neighbours say something new, which memory a second apart does not
 _COLUMNS = {"rss": 1, "handles": 2, "threads": 3, "connections": 4}
 _ALPHA = 0.95
+_MIB = 2**20
 
 
 def parse_resources(data: bytes) -> list[tuple[int, tuple[int, ...] | None]]:
@@ -65,7 +66,8 @@ def judge_growth(name: str, objective: Growth, story: Story) -> ObjectiveResult:
     lo = max(lo, looks[0][0] if looks else 0) + objective.warm_up
     column = _COLUMNS[objective.growth]
     inside = [(at, one) for at, one in looks if at >= lo and (hi is None or at < hi)]
-    points = [(at / 3.6e12, float(one[column])) for at, one in inside if one is not None]
+    size = _MIB if objective.growth == "rss" else 1
+    points = [(at / 3.6e12, one[column] / size) for at, one in inside if one is not None]
     if len(points) < FEWEST:
         raise CannotTell(f"{len(points)} looks at {objective.from_}; at least {FEWEST} are needed")
     slope, interval = slope_per_hour(points)
@@ -119,11 +121,9 @@ def slope_per_hour(points: Sequence[tuple[float, float]]) -> tuple[float, Interv
 def _unit(objective: Growth) -> tuple[str, float]:
     amount = objective.limit.removesuffix("/h").strip()
     if objective.growth == "rss":
-        return "B", float(parse_size(amount))
+        return "MiB", parse_size(amount) / _MIB
     return objective.growth, float(amount)
 
 
 def _shown(value: float, unit: str) -> str:
-    if unit != "B":
-        return f"{value:.3g}"
-    return f"{value / 2**20:.3g} MiB"
+    return f"{value:.3g} {unit}" if unit == "MiB" else f"{value:.3g}"

@@ -9,7 +9,6 @@ time, rows are written, exit 0.
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import gc
 import json
@@ -20,7 +19,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-_PRIORITY = -10
+from fireproof.children.priority import raise_priority
+
 _READY_S = 60.0  # for every user's on_start, a login perhaps
 _FLUSH_S = 0.25
 _MINUTE_NS = 60 * 10**9
@@ -38,8 +38,7 @@ def main() -> None:
     if task["role"] == "check":
         print(json.dumps(_check(task)), flush=True)
         os._exit(0)
-    with contextlib.suppress(OSError):  # a late request measures this machine, not the system
-        os.setpriority(os.PRIO_PROCESS, 0, _PRIORITY)
+    raise_priority()
     for signum in (signal.SIGINT, signal.SIGHUP):
         signal.signal(signum, signal.SIG_IGN)  # the runner decides when a load ends
     try:

@@ -7,7 +7,6 @@ probe in order: nothing new is asked, what is in flight gets its time, rows are 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import ctypes
 import gc
 import json
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from fireproof.children.priority import raise_priority
 from fireproof.children.status import FINISHED, RUNNING, Status
 from fireproof.probes.attempt import HttpAttempt, StartAttempt, Target
 from fireproof.probes.observer import (
@@ -32,23 +32,6 @@ from fireproof.probes.observer import (
 from fireproof.probes.resources import Look, ResourcesObserver
 from fireproof.probes.rows import RowWriter
 from fireproof.probes.schedule import Schedule
-
-_PR_SET_TIMERSLACK = 29
-_PRIORITY = -10
-
-
-def raise_priority() -> None:
-    """Ask before others do: a late question measures this machine, not the system.
-
-    Round-robin real time where permitted, else a better nice value, else as it is; how late the
-    questions were is in the samples either way.
-    """
-    try:
-        os.sched_setscheduler(0, os.SCHED_RR | os.SCHED_RESET_ON_FORK, os.sched_param(1))
-    except OSError:
-        with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, 0, _PRIORITY)
-    ctypes.CDLL(None).prctl(_PR_SET_TIMERSLACK, 1, 0, 0, 0)
 
 
 def target_of(url: str) -> tuple[Target, Address]:
