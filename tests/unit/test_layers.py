@@ -40,10 +40,12 @@ HOME = {  # outside package: the rooms that may name it
     "pytest": {"steps"},
     "httpx": {"steps"},
     "psycopg": {"steps", "probes"},
+    "prometheus_client": {"probes"},
     "boto3": {"stores", "secrets"},
     "botocore": {"stores", "secrets"},
     "yaml": {"drillfile"},
     "click": {"cli"},
+    "cronsim": {"model"},
     "rich": {"cli"},
     "locust": {"load"},  # it patches sockets, threads and sleep: only ever in a child
     "gevent": {"load"},

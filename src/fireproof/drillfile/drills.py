@@ -15,9 +15,11 @@ from fireproof.drillfile.validate import validate
 from fireproof.drillfile.vocabulary import Vocabulary
 from fireproof.drillfile.words import closest, either
 from fireproof.model.drill import (
+    AlertProbe,
     CanaryProbe,
     CheckObjective,
     DataLoss,
+    Detection,
     Drill,
     HttpProbe,
     RecoveryTime,
@@ -43,11 +45,13 @@ PROBES: Mapping[str, type[BaseModel]] = {
     "tcp": TcpProbe,
     "sql": SqlProbe,
     "acknowledged-writes": CanaryProbe,
+    "alerts": AlertProbe,
     "resources": ResourcesProbe,
 }
 OBJECTIVES: Mapping[str, type[BaseModel]] = {
     "rto": RecoveryTime,
     "rpo": DataLoss,
+    "mttd": Detection,
     "checks": CheckObjective,
     "slo": Slo,
     "requests": Requests,

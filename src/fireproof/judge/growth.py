@@ -8,7 +8,7 @@ from statistics import median
 
 from fireproof.errors import MalformedError
 from fireproof.judge.requests import window_ns
-from fireproof.judge.samples import lines_of, number_of
+from fireproof.judge.samples import lines, number
 from fireproof.judge.story import CannotTell, Story
 from fireproof.judge.words import limit_text
 from fireproof.model.interval import Interval, judge_at_most
@@ -34,19 +34,19 @@ def parse_resources(data: bytes) -> list[tuple[int, tuple[int, ...] | None]]:
         MalformedError: at the first row that has another shape.
     """
     found: list[tuple[int, tuple[int, ...] | None]] = []
-    for number, line in enumerate(lines_of(data, RESOURCES_HEADER, "resources"), start=2):
-        where = f"resources, line {number}"
+    for row, line in enumerate(lines(data, RESOURCES_HEADER, "resources"), start=2):
+        where = f"resources, line {row}"
         fields = line.split(",")
         if len(fields) != 8:
             raise MalformedError(f"{where}: expected 8 fields, got {len(fields)}")
-        due = number_of(fields[0], where)
+        due = number(fields[0], where)
         if not any(fields[1:]):
             continue
-        done = number_of(fields[2], where)
-        if not due <= number_of(fields[1], where) <= done:
+        done = number(fields[2], where)
+        if not due <= number(fields[1], where) <= done:
             raise MalformedError(f"{where}: times out of order")
-        there = number_of(fields[3], where) > 0
-        counts = tuple(number_of(field, where) for field in fields[3:]) if there else None
+        there = number(fields[3], where) > 0
+        counts = tuple(number(field, where) for field in fields[3:]) if there else None
         if not there and any(fields[4:]):
             raise MalformedError(f"{where}: counts of processes that were not there")
         found.append((done, counts))

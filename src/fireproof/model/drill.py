@@ -8,11 +8,14 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StringConstraints, ValidationInfo, field_validator
 from pydantic_core import PydanticKnownError
 
-from fireproof.model.base import ControlId as ControlId
-from fireproof.model.base import Name as Name
-from fireproof.model.base import Strict as Strict
 from fireproof.model.load import Growth, Load, Requests, Slo
 from fireproof.model.quantity import Duration, Rate
+from fireproof.model.rule import parse_expression
+from fireproof.model.schedule import Schedule
+from fireproof.model.strict import ControlId as ControlId
+from fireproof.model.strict import Name as Name
+from fireproof.model.strict import Strict as Strict
+from fireproof.model.strict import unsaid
 
 DEFAULT_STEP_TIMEOUT_NS = 60 * 10**9  # a step nobody thought about may not hold a drill for longer
 
@@ -133,9 +136,43 @@ class ResourcesProbe(Strict):
     timeout: Duration = 5 * 10**9
 
 
+AlertName = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]{0,200}$")]
+
+
+class AlertRule(Strict):
+    """``expr`` as in Prometheus: ``metric{label="value"} > 5`` or ``absent(metric)``; ``up`` is 0
+    when the page cannot be read.
+    """
+
+    alert: AlertName
+    expr: str
+    for_: Duration = Field(default=0, alias="for")
+
+    @field_validator("expr")
+    @classmethod
+    def _an_expression(cls, text: str) -> str:
+        parse_expression(text)
+        return text
+
+
+class AlertProbe(Strict):
+    """A webhook that waits for these alerts.
+
+    With ``metrics`` and ``rules`` the probe evaluates them itself; without, ``listen`` is the port
+    of 127.0.0.1 to which an Alertmanager of yours posts.
+    """
+
+    alerts: tuple[AlertName, ...] = Field(min_length=1)
+    listen: int = Field(default=0, ge=0, le=65535)
+    metrics: str | None = None
+    rules: tuple[AlertRule, ...] = ()
+    every: Duration = 250 * 10**6
+    timeout: Duration = 10**9
+
+
 ServiceProbe = HttpProbe | TcpProbe | SqlProbe
 """What a recovery time can be measured with."""
-Probe = HttpProbe | TcpProbe | SqlProbe | CanaryProbe | ResourcesProbe
+Probe = HttpProbe | TcpProbe | SqlProbe | CanaryProbe | AlertProbe | ResourcesProbe
 
 
 class RecoveryTime(Strict):
@@ -157,6 +194,17 @@ class DataLoss(Strict):
     controls: tuple[ControlId, ...] = ()
 
 
+class Detection(Strict):
+    """MTTD: from the injection to the alert's arrival at our webhook. Recovery waits for it, at
+    most for the limit: people act when they are told.
+    """
+
+    mttd: Duration
+    from_: Name = Field(alias="from")
+    alert: AlertName | None = None  # which, when the probe waits for several
+    controls: tuple[ControlId, ...] = ()
+
+
 class CheckObjective(Strict):
     """These named checks all hold. At least one, each by the name its step gives it."""
 
@@ -164,7 +212,7 @@ class CheckObjective(Strict):
     controls: tuple[ControlId, ...] = ()
 
 
-Objective = RecoveryTime | DataLoss | CheckObjective | Slo | Requests | Growth
+Objective = RecoveryTime | DataLoss | Detection | CheckObjective | Slo | Requests | Growth
 
 
 class Baseline(Strict):
@@ -194,7 +242,7 @@ class Drill(Strict):
     components: tuple[Name, ...] = Field(min_length=1)
     hypothesis: str
     probes: Mapping[Name, Probe] = {}
-    load: Mapping[Name, Load] = {}
+    load: Mapping[Name, Load] = Field(default={}, exclude_if=unsaid)
     objectives: Mapping[Name, Objective] = Field(min_length=1)
     preflight: tuple[Use, ...] = ()
     baseline: Baseline = Baseline()
@@ -203,6 +251,7 @@ class Drill(Strict):
     verify: tuple[Use, ...] = ()
     refuse: tuple[Use, ...] = ()
     abort: tuple[AbortWhen, ...] = ()
+    schedule: Schedule | None = Field(default=None, exclude_if=unsaid)
 
     @field_validator("fault")
     @classmethod

@@ -8,10 +8,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from fireproof.model.base import ControlId, Name, Strict
 from fireproof.model.profile import PROFILES, SOAK_NS, SOAK_RATE, ProfileName, peak
 from fireproof.model.profile import Stage as Stretch
 from fireproof.model.quantity import Duration, Rate, Share
+from fireproof.model.strict import ControlId, Name, Strict
 
 _FEWEST_USERS, _MOST_USERS = 50, 2000
 _STALL_S = 3.0  # of answers that do not come, before slots go unsent for want of a user
