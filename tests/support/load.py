@@ -84,7 +84,7 @@ def make_load(project: Path, target: str, /, text: str = LOCUSTFILE, **load: Any
     (project / "locustfile.py").write_text(text)
     told: dict[str, Any] = {"locustfile": "locustfile.py", "target": target, "timeout": "5s"}
     if "profile" not in load:
-        told["stages"] = [{"for": "2s", "rate": "50/s"}]
+        told["stages"] = [{"for": "1s", "rate": "60/s"}]
     return Load.model_validate(told | load)
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 from fireproof.drillfile.drills import Draft, PlacedEntry
 from fireproof.drillfile.findings import Findings
 from fireproof.drillfile.tree import Items, Scalar, Table, child
 from fireproof.drillfile.words import either, got, suggestion
-from fireproof.model.load import Load
+from fireproof.model.load import PERCENTILES, Limits, Load, Slo, fewest
 from fireproof.model.profile import PROFILES, SOAK_NS, arrivals, length_ns
 from fireproof.model.quantity import format_duration
 
@@ -85,12 +87,14 @@ def _asks(objective: PlacedEntry, draft: Draft, findings: Findings) -> None:
         findings.add(scenario.at, (*path, "scenario"), text)
         return
     shape = load.shape()
+    share = 1.0
+    if isinstance(scenario, Scalar) and load.scenarios:
+        share = load.scenarios[str(scenario.value)] / sum(load.scenarios.values())
+    most = math.ceil(arrivals(shape) * share)
+    if isinstance(objective.value, Slo):
+        _samples(objective.value.slo, most, objective, findings)
     wanted = child(table, "requests", "at-least")
     if isinstance(wanted, Scalar) and isinstance(wanted.value, int):
-        share = 1.0
-        if isinstance(scenario, Scalar) and load.scenarios:
-            share = load.scenarios[str(scenario.value)] / sum(load.scenarios.values())
-        most = int(arrivals(shape) * share) + (share < 1)
         if wanted.value > most:
             text = f"expected at most the {most} requests that the load makes, got {got(wanted)}"
             findings.add(wanted.at, (*path, "requests", "at-least"), text)
@@ -99,6 +103,22 @@ def _asks(objective: PlacedEntry, draft: Draft, findings: Findings) -> None:
     if length is not None and asked is not None and asked > max(length_ns(shape), _soak(load)):
         text = f"expected at most the {format_duration(length_ns(shape))} of the load"
         findings.add(length.at, (*path, "at-least"), f"{text}, got {got(length)}")
+
+
+def _samples(limits: Limits, most: int, objective: PlacedEntry, findings: Findings) -> None:
+    """A percentile that the load is too short for could only be inconclusive."""
+    needs = {
+        name: fewest(PERCENTILES[name] / 100)
+        for name, limit in limits.percentiles().items()
+        if limit is not None
+    }
+    if limits.errors is not None:
+        needs["errors"] = fewest(1 - limits.errors / 100)
+    for name, needed in needs.items():
+        node = child(objective.table, "slo", name)
+        if needed > most and node is not None:
+            text = f"takes {needed} requests to tell, and the load makes {most}"
+            findings.add(node.at, (*objective.path, "slo", name), text)
 
 
 def _soak(load: Load) -> int:

@@ -19,12 +19,17 @@ from fireproof.judge.story import CannotTell, Story
 from fireproof.judge.words import limit_text, many
 from fireproof.model.interval import Interval
 from fireproof.model.judgement import Measure, ObjectiveResult
-from fireproof.model.load import Limits, Load, Observed, Requests, Slo
+from fireproof.model.load import (
+    PERCENTILES,
+    Limits,
+    Load,
+    Observed,
+    Requests,
+    Slo,
+    fewest,
+)
 from fireproof.model.quantity import format_rate, format_share
 from fireproof.model.verdict import Verdict, combine
-
-PERCENTILES = {"p50": 50.0, "p95": 95.0, "p99": 99.0, "p99.9": 99.9}
-_CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +84,6 @@ def import_numpy() -> Any:
 
 def _any_of(status: Any, wanted: tuple[int, ...]) -> Any:
     return import_numpy().isin(status, wanted)
-
-
-def fewest(share: float) -> int:
-    """How many samples it takes to speak of a share of all: with fewer, not even the worst one
-    bounds that percentile with 95 % confidence (0.5: 5, 0.95: 59, 0.99: 299, 0.999: 2995).
-    """
-    return math.ceil(math.log(1 - _CONFIDENCE) / math.log(share)) if 0 < share < 1 else 1
 
 
 def judge_levels(name: str, objective: Slo, load: Load, story: Story) -> ObjectiveResult:
@@ -154,7 +152,7 @@ def _percentiles(limits: Limits, window: Window) -> Iterator[Finding]:
     sent, total = window.kept, len(window)
     slow = numpy.iinfo(numpy.int64).max
     values = numpy.where(sent.good, sent.latency_us, slow)
-    given = {"p50": limits.p50, "p95": limits.p95, "p99": limits.p99, "p99.9": limits.p999}
+    given = limits.percentiles()
     for name, per_cent in PERCENTILES.items():
         limit_ns, needed = given[name], fewest(per_cent / 100)
         if not total:
@@ -162,12 +160,14 @@ def _percentiles(limits: Limits, window: Window) -> Iterator[Finding]:
         value = nearest_rank(values, per_cent)
         note = "" if total >= needed else f"{total} requests; {needed} are needed"
         interval = Interval(value / 1e6, value / 1e6) if value != slow else None
-        measure = Measure(name, "s", interval, note or ("failed" if interval is None else ""))
+        if interval is None and limit_ns is not None:  # as with a recovery that failed
+            interval = Interval(limit_ns / 1e9, math.inf)
+        measure = Measure(name, "s", interval, note or ("failed" if value == slow else ""))
         if limit_ns is None:
             yield Finding(Verdict.MET, measure, "")
             continue
         limit = limit_text(limit_ns)
-        said = f"{name} {_ms(value) if interval else 'among the failed'}, limit {limit}"
+        said = f"{name} {_ms(value) if value != slow else 'among the failed'}, limit {limit}"
         # However many more there had been, and all of them fast: these alone are too many.
         over = int((values * 1.0 > limit_ns / 1000).sum())
         if over > (1 - per_cent / 100) * max(total, needed) + 1e-9:
@@ -286,7 +286,7 @@ def _result(
 
 def _limits_text(objective: Slo) -> str:
     limits = objective.slo
-    given = {"p50": limits.p50, "p95": limits.p95, "p99": limits.p99, "p99.9": limits.p999}
+    given = limits.percentiles()
     parts = [f"{name} {limit_text(ns)}" for name, ns in given.items() if ns is not None]
     parts += [f"errors {format_share(limits.errors)}"] if limits.errors is not None else []
     parts += [f"at least {format_rate(limits.rate)}"] if limits.rate is not None else []

@@ -23,6 +23,7 @@ from locust.exception import RescheduleTask, RescheduleTaskImmediately, StopTest
 
 from fireproof.load.page import Page
 from fireproof.load.sheet import Sheet
+from fireproof.model.profile import mix
 
 _NAP_S = 0.2  # longest sleep, so that a stop is noticed
 _SAID_MOST = 5  # complaints about tasks that raise; the rest is counted
@@ -38,18 +39,6 @@ class Shot:
     status: int = 0
     outcome: str = ""  # of the worst request so far
     answered: int = 0
-
-
-def mix(shares: Mapping[str, int]) -> Iterator[str]:
-    """Scenarios by weight, as evenly spread as can be: the same order in every process."""
-    credit = dict.fromkeys(shares, 0)
-    total = sum(shares.values())
-    while True:
-        for name, weight in shares.items():
-            credit[name] += weight
-        chosen = max(credit, key=lambda name: credit[name])
-        credit[chosen] -= total
-        yield chosen
 
 
 class FromDue(EventHook):

@@ -38,7 +38,6 @@ def main() -> None:
     if task["role"] == "check":
         print(json.dumps(_check(task)), flush=True)
         os._exit(0)
-    raise_priority()
     for signum in (signal.SIGINT, signal.SIGHUP):
         signal.signal(signum, signal.SIG_IGN)  # the runner decides when a load ends
     try:
@@ -177,6 +176,7 @@ def _users(task: dict[str, Any]) -> int:
     page.state = READY
     start_ns = _go()
     gevent.spawn(_watch_runner)
+    raise_priority()  # only now: the import and a thousand users must not delay the probes
     page.state = RUNNING
     keeper = gevent.spawn(_keep, sheet, environment.stats, minutes)
     gc.collect()

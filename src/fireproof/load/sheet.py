@@ -38,7 +38,9 @@ class Sheet:
         self, due_ns: int, late_ns: int, latency_ns: int, status: int, outcome: str, scenario: str
     ) -> None:
         """Keep one row; negative times mean that it was never sent."""
-        late_us, latency_us = -(-late_ns // 1000), -(-latency_ns // 1000)  # up: never flattering
+        late_us, latency_us = _NONE, _NONE
+        if late_ns >= 0:
+            late_us, latency_us = -(-late_ns // 1000), -(-latency_ns // 1000)  # up: never flatters
         row = (due_ns, late_us, latency_us, status, OUTCOMES.index(outcome))
         for column, value in zip(self._columns, (*row, self._number[scenario]), strict=True):
             column.append(value)

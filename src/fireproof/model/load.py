@@ -14,6 +14,8 @@ from fireproof.model.quantity import Duration, Rate, Share
 from fireproof.model.strict import ControlId, Name, Strict
 
 _FEWEST_USERS, _MOST_USERS = 50, 2000
+PERCENTILES = {"p50": 50.0, "p95": 95.0, "p99": 99.0, "p99.9": 99.9}
+_CONFIDENCE = 0.95
 _STALL_S = 3.0  # of answers that do not come, before slots go unsent for want of a user
 
 During = Literal["drill", "baseline", "fault", "recovered"]
@@ -89,6 +91,17 @@ class Limits(Strict):
     errors: Share | None = None
     rate: Rate | None = None  # good answers a second, at least
     concurrency: int | None = Field(default=None, ge=1)  # in flight, at least
+
+    def percentiles(self) -> dict[str, int | None]:
+        """Limits of latency in nanoseconds, by the names of ``PERCENTILES``."""
+        return {"p50": self.p50, "p95": self.p95, "p99": self.p99, "p99.9": self.p999}
+
+
+def fewest(share: float) -> int:
+    """How many samples it takes to speak of a share of all: with fewer, not even the worst one
+    bounds that percentile with 95 % confidence (0.5: 5, 0.95: 59, 0.99: 299, 0.999: 2995).
+    """
+    return math.ceil(math.log(1 - _CONFIDENCE) / math.log(share)) if 0 < share < 1 else 1
 
 
 class Observed(Strict):

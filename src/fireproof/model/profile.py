@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 ProfileName = Literal["smoke", "basic", "stress", "spike", "soak"]
@@ -68,3 +68,15 @@ def length_ns(stages: Sequence[Stage]) -> int:
 def peak(stages: Sequence[Stage]) -> float:
     """Its highest rate, a second."""
     return max((max(stage.rate0, stage.rate1) for stage in stages), default=0.0)
+
+
+def mix(shares: Mapping[str, int]) -> Iterator[str]:
+    """Scenarios by weight, as evenly spread as can be: the same order in every process."""
+    credit = dict.fromkeys(shares, 0)
+    total = sum(shares.values())
+    while True:
+        for name, weight in shares.items():
+            credit[name] += weight
+        chosen = max(credit, key=lambda name: credit[name])
+        credit[chosen] -= total
+        yield chosen
