@@ -87,6 +87,8 @@ def _asks(objective: PlacedEntry, draft: Draft, findings: Findings) -> None:
         findings.add(scenario.at, (*path, "scenario"), text)
         return
     shape = load.shape()
+    if not shape:
+        return  # no rate: that has been said
     share = 1.0
     if isinstance(scenario, Scalar) and load.scenarios:
         share = load.scenarios[str(scenario.value)] / sum(load.scenarios.values())
@@ -94,10 +96,9 @@ def _asks(objective: PlacedEntry, draft: Draft, findings: Findings) -> None:
     if isinstance(objective.value, Slo):
         _samples(objective.value.slo, most, objective, findings)
     wanted = child(table, "requests", "at-least")
-    if isinstance(wanted, Scalar) and isinstance(wanted.value, int):
-        if wanted.value > most:
-            text = f"expected at most the {most} requests that the load makes, got {got(wanted)}"
-            findings.add(wanted.at, (*path, "requests", "at-least"), text)
+    if isinstance(wanted, Scalar) and isinstance(wanted.value, int) and wanted.value > most:
+        text = f"expected at most the {most} requests that the load makes, got {got(wanted)}"
+        findings.add(wanted.at, (*path, "requests", "at-least"), text)
     length = child(table, "at-least")
     asked = getattr(objective.value, "at_least", None)
     if length is not None and asked is not None and asked > max(length_ns(shape), _soak(load)):

@@ -73,6 +73,7 @@ def test_a_killed_load_leaves_its_samples_and_proves_nothing(tmp_path: Path) -> 
         done.samples()
 
 
+@pytest.mark.full
 def test_a_dead_runner_leaves_no_load_behind(tmp_path: Path) -> None:
     """A load that nobody stops is an outage of its own; what it wrote stays readable."""
     with timed_server() as server:
@@ -119,6 +120,7 @@ def test_a_generator_too_slow_for_its_rate_is_invalid(tmp_path: Path) -> None:
     assert "measurement invalid" in samples.doubt
 
 
+@pytest.mark.full
 def test_latency_counts_from_the_intended_start_in_locusts_statistics_too(tmp_path: Path) -> None:
     """Whoever looks at Locust's page beside our numbers must see the same load."""
     text = """\
@@ -200,6 +202,7 @@ class Slow(FastHttpUser):
     assert "LookupError: a bug in the locustfile" in done.ended.complaint
 
 
+@pytest.mark.full
 def test_headers_and_options_reach_the_users(tmp_path: Path) -> None:
     """A token by reference goes by a pipe; the file's own arguments as on Locust's command line."""
     text = """\

@@ -61,12 +61,13 @@ def test_a_run_under_load_is_judged_from_its_samples_and_recomputes(scenario: Sc
     assert {"p50", "p95", "p99.9", "rate", "load-lateness-p99"} <= measured
     assert told["healthy"]["verdict"] == "met" or "invalid" in told["healthy"]["reason"]
     assert told["outage-shows"]["verdict"] != "met", "a killed service fails requests"
-    assert [one["unit"] for one in told["kept"]["measured"]][0] == "handles/h"
+    assert next(one["unit"] for one in told["kept"]["measured"]) == "handles/h"
     assert (ran.bundle / "data" / "samples" / "traffic-0.parquet").exists()
     assert "load traffic begins: stages" in ran.stderr
     assert scenario.verify(ran.bundle) == 0
 
 
+@pytest.mark.full
 def test_an_edited_sample_does_not_verify(scenario: Scenario) -> None:
     """One slow request taken out of the file is one promise kept too many."""
     ran = scenario.run(under_load(scenario))
@@ -82,7 +83,8 @@ def test_an_edited_sample_does_not_verify(scenario: Scenario) -> None:
 def test_a_killed_runner_takes_its_load_along_and_keeps_its_samples(scenario: Scenario) -> None:
     """A soak that was interrupted ends aborted, and its minutes are still there to be read."""
     child = scenario.start(under_load(scenario))
-    pid = scenario.wait_for_record("load-start") and scenario.wait_for_record("open")["data"]["pid"]
+    scenario.wait_for_record("load-start")
+    pid = scenario.wait_for_record("open")["data"]["pid"]
     time.sleep(0.8)
     os.kill(pid, signal.SIGKILL)
 
@@ -97,6 +99,7 @@ def test_a_killed_runner_takes_its_load_along_and_keeps_its_samples(scenario: Sc
     assert scenario.verify(ran.bundle) == 0
 
 
+@pytest.mark.full
 def test_an_interrupted_load_is_whole_as_far_as_it_came(scenario: Scenario) -> None:
     """Ctrl-C in the third hour: aborted, undone, and three hours of samples as Parquet."""
     child = scenario.start(under_load(scenario))
@@ -110,6 +113,7 @@ def test_an_interrupted_load_is_whole_as_far_as_it_came(scenario: Scenario) -> N
     assert (ran.bundle / "data" / "samples" / "traffic-0.parquet").exists()
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("text", "place", "said"),
     [
@@ -146,6 +150,7 @@ def test_resources_of_a_component_without_a_pid_are_refused(scenario: Scenario) 
     assert "component 'far' has no `control:`" in ran.stderr
 
 
+@pytest.mark.full
 def test_a_soak_harms_nothing_and_needs_no_fault(scenario: Scenario) -> None:
     """Its load is what the system has to stand; cut short it is a smoke, and inconclusive."""
     drill = under_load(
