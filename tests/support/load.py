@@ -100,18 +100,19 @@ class Loaded:
         return read_load("traffic", self.load, self.story)
 
 
-def begin(project: Path, load: Load) -> LoadProcesses:
+def begin(folder: Path, load: Load, project: Path | None = None) -> LoadProcesses:
+    """The load with its bag in this folder; its locustfile is there too, unless told otherwise."""
     return start_load(
         "traffic",
         load,
         target=load.target,
         headers=dict(load.headers),
-        project=project,
-        bag=project / "bag",
+        project=project or folder,
+        bag=folder / "bag",
     )
 
 
-def finish(project: Path, load: Load, running: LoadProcesses) -> Loaded:
+def finish(folder: Path, load: Load, running: LoadProcesses) -> Loaded:
     """Stop, and the story of it."""
     ended = running.stop()
     start: dict[str, Any] = {
@@ -125,20 +126,22 @@ def finish(project: Path, load: Load, running: LoadProcesses) -> Loaded:
         Record(0, "", running.start_ns, "load-start", start | {"users": load.most_users()}, "", ""),
         Record(1, "", 0, "load-stop", stop | {"slots": ended.slots, "rows": ended.rows}, "", ""),
     ]
-    samples = {name: (project / "bag" / name).read_bytes() for name in ended.files}
+    samples = {name: (folder / "bag" / name).read_bytes() for name in ended.files}
     return Loaded(load, ended, Story(records, samples))
 
 
-def run_load(project: Path, load: Load, timeout_s: float = 120.0) -> Loaded:
+def run_load(
+    folder: Path, load: Load, timeout_s: float = 120.0, project: Path | None = None
+) -> Loaded:
     """From the first request to the end of the profile."""
-    running = begin(project, load)
+    running = begin(folder, load, project)
     give_up_at = time.monotonic() + timeout_s
     try:
         while not running.over():
             assert time.monotonic() < give_up_at, running.complaint()
             time.sleep(0.05)
     finally:
-        done = finish(project, load, running)
+        done = finish(folder, load, running)
     return done
 
 
