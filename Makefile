@@ -52,7 +52,7 @@ test-detection: $(STAMP) ## every known damage to a backup is noticed; writes do
 	@FIREPROOF_DETECTION=all $(BIN)/python -m pytest tests/component/drills/test_detection.py tests/component/drills/test_synchronous.py -q
 
 test-load: $(STAMP) ## real load on real servers, the stall of two seconds among it (2 minutes)
-	@$(BIN)/python -m pytest tests/component/load -q
+	@$(BIN)/python -m pytest tests/component/load tests/component/docs/test_load_page.py -q
 
 check: $(STAMP) ## look: format, lint, types, drill files
 	@$(BIN)/ruff format --check .

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from fireproof.cli.locustfiles import locustfile_problems
 from fireproof.cli.plugins import Kinds, installed
-from fireproof.cli.recompute import judge_bag
+from fireproof.cli.recompute import judge_bag, missing_packages
 from fireproof.drillfile import Vocabulary, check_environment, load_environment, read_drill
 from fireproof.engine.planning import freeze, uses
 from fireproof.engine.services import SealedBundle, Services
@@ -106,6 +106,8 @@ def make_plan(drill_file: Path, environment_name: str, run: str) -> Plan:
         EnvironmentRefusal: the environment lacks or does not allow what the drill needs.
     """
     loaded = read_drill(drill_file, vocabulary())
+    if missing := missing_packages(loaded.drill):
+        raise UsageError(f"this drill cannot be judged without {missing}")
     if wrong := locustfile_problems(loaded, Path.cwd()):
         raise DrillFileError(wrong)
     environment = load_any_environment(environment_name)

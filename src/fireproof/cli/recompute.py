@@ -5,13 +5,17 @@ Loads no runner: plan, journal, samples and the judge are all it takes.
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from fireproof.errors import EvidenceError
 from fireproof.evidence import canonical_bytes
 from fireproof.journal import read_journal
 from fireproof.judge import judge_run
+from fireproof.model.drill import Drill
 from fireproof.model.judgement import Judgement
+from fireproof.model.load import Growth
 from fireproof.model.plan import Plan
 from fireproof.model.record import Record
 
@@ -42,5 +46,20 @@ def read_samples(bag: Path, records: Sequence[Record]) -> Mapping[str, bytes]:
 
 
 def recompute(bag: Path) -> bytes:
-    """Canonical bytes of the judgement, as run.json must hold them."""
+    """Canonical bytes of the judgement, as run.json must hold them.
+
+    Raises:
+        EvidenceError: when this installation cannot compute all of it.
+    """
+    plan = Plan.model_validate_json((bag / "plan.json").read_bytes())
+    if missing := missing_packages(plan.drill):
+        raise EvidenceError(f"cannot be recomputed here without {missing}")
     return canonical_bytes(judge_bag(bag).to_json())
+
+
+def missing_packages(drill: Drill) -> str:
+    """What the judge of a drill under load needs and does not have, with the cure; or nothing."""
+    needed = ["numpy", "pyarrow"] if drill.load else []
+    needed += ["scipy"] if any(isinstance(o, Growth) for o in drill.objectives.values()) else []
+    missing = [name for name in needed if importlib.util.find_spec(name) is None]
+    return f"{', '.join(missing)}: pip install 'fireproof[samples]'" if missing else ""

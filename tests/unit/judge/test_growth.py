@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import builtins
+import importlib.util
 import random
 from typing import Any
 
 import pytest
 
+from fireproof.cli import recompute
 from fireproof.judge.growth import slope_per_hour
 from fireproof.model.judgement import ObjectiveResult
 from fireproof.model.sample import RESOURCES_HEADER
@@ -125,3 +127,17 @@ def test_a_row_of_another_shape_proves_nothing(row: str) -> None:
 
     assert result.verdict.value == "inconclusive"
     assert "resources, line 2" in result.reason
+
+
+def test_verify_without_the_extra_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A verdict that differs would accuse the evidence of what only the installation lacks."""
+    plan = make_plan(probes={"held": {"resources": "ledger-db"}}, objectives={"flat": GROWTH})
+    real = importlib.util.find_spec
+
+    def without(name: str) -> Any:
+        return None if name == "scipy" else real(name)
+
+    monkeypatch.setattr(importlib.util, "find_spec", without)
+
+    assert recompute.missing_packages(plan.drill) == "scipy: pip install 'fireproof[samples]'"
+    assert recompute.missing_packages(make_plan().drill) == ""
