@@ -28,7 +28,7 @@ from support.load import (
     timed_server,
 )
 
-STALL = {"stall_at_s": 8.0, "stall_s": 2.0}
+STALL: dict[str, Any] = {"stall_at_s": 8.0, "stall_s": 2.0}
 RATE, LENGTH_S = 200, 20
 LATEST_MS = 10.0
 
