@@ -20,6 +20,7 @@ from fireproof.evidence import EvidenceRoot, canonical_bytes, seal_bundle, sign_
 from fireproof.faults import load_faults
 from fireproof.guard.folder import RunFolder
 from fireproof.load import start_load
+from fireproof.model.drill import Drill
 from fireproof.model.environment import Environment
 from fireproof.model.plan import OCCURRENCE, Plan
 from fireproof.model.ports import Fault, Observer, Signer, Step
@@ -98,10 +99,19 @@ def vocabulary() -> Vocabulary:
     )
 
 
-def make_plan(drill_file: Path, environment_name: str, run: str) -> Plan:
+def make_plan(
+    drill_file: Path, environment_name: str, run: str, *, workers: int | None = None
+) -> Plan:
     """Drill file and environment, checked against each other and frozen.
 
+    Args:
+        drill_file: what is to be done.
+        environment_name: where.
+        run: id of the run.
+        workers: processes of each load, in place of what the drill says.
+
     Raises:
+        UsageError: more workers for a drill that has no load; or what judges it is not installed.
         DrillFileError: the drill file is wrong in itself.
         EnvironmentRefusal: the environment lacks or does not allow what the drill needs.
     """
@@ -116,7 +126,7 @@ def make_plan(drill_file: Path, environment_name: str, run: str) -> Plan:
         raise EnvironmentRefusal("\n".join(str(problem) for problem in problems))
     steps, faults = known_steps(), known_faults()
     plan = freeze(
-        loaded.drill,
+        loaded.drill if workers is None else _with_workers(loaded.drill, workers),
         environment,
         run=run,
         drill_file=drill_file,
@@ -129,6 +139,13 @@ def make_plan(drill_file: Path, environment_name: str, run: str) -> Plan:
     others = [use.kind for use in uses(plan.drill) if use not in plan.drill.fault]
     plugins = steps.packages(others) | faults.packages(harm)
     return plan.model_copy(update={"tool": {**plan.tool, **plugins}}) if plugins else plan
+
+
+def _with_workers(drill: Drill, workers: int) -> Drill:
+    if not drill.load:
+        raise UsageError(f"--workers {workers}: drill {drill.drill!r} has no load")
+    loads = {n: one.model_copy(update={"workers": workers}) for n, one in drill.load.items()}
+    return drill.model_copy(update={"load": loads})
 
 
 def planned_environment(folder: RunFolder) -> Environment | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from fireproof.cli.run import run
-from fireproof.cli.settings import RunSettings, default_evidence
+from fireproof.cli.settings import MOST_WORKERS, RunSettings, default_evidence
 
 
 @click.command()
@@ -28,6 +28,11 @@ from fireproof.cli.settings import RunSettings, default_evidence
 @click.option(
     "--confirm", multiple=True, metavar="COMPONENT", help="may be broken; asked for in production"
 )
+@click.option(
+    "--workers",
+    type=click.IntRange(0, MOST_WORKERS),
+    help="processes of each load, with a Locust master; default: as the drill says",
+)
 @click.option("--typed", default="", metavar="NAME", help="the production environment's name")
 def command(
     drill: Path,
@@ -37,6 +42,7 @@ def command(
     with_lab: bool,
     confirm: tuple[str, ...],
     typed: str,
+    workers: int | None,
 ) -> int:
     """Run one drill and seal what was seen.
 
@@ -54,5 +60,6 @@ def command(
             with_lab,
             confirm,
             typed,
+            workers,
         )
     )

@@ -86,7 +86,7 @@ def _run(
     known: Known,
 ) -> dict[str, Any]:
     with interrupts.armed():
-        plan = make_plan(settings.drill, settings.environment, folder.run)
+        plan = make_plan(settings.drill, settings.environment, folder.run, workers=settings.workers)
         heart.allow(WAIT_S)  # a person is slower than the guardian is patient
         _permit(plan, settings)
         heart.allow(READ_S)

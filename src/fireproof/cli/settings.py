@@ -23,6 +23,7 @@ class RunSettings:
     with_lab: bool = False
     confirm: tuple[str, ...] = ()  # components that may be broken
     typed: str = ""  # the name of a production environment, as somebody typed it
+    workers: int | None = None  # processes of each load, in place of what the drill says
 
     def to_argv(self) -> list[str]:
         """The same, for a child process; the lab is the caller's."""
@@ -31,6 +32,7 @@ class RunSettings:
         for name in self.confirm:
             argv += ["--confirm", name]
         argv += ["--typed", self.typed] if self.typed else []
+        argv += ["--workers", str(self.workers)] if self.workers is not None else []
         return argv if self.output == "plain" else [*argv, f"--{self.output}"]
 
 
@@ -42,9 +44,9 @@ def parse_run(argv: list[str]) -> RunSettings | None:
     output, with_lab = "plain", False
     words = iter(argv)
     for word in words:
-        if word in ("--environment", "--evidence", "-e", "--confirm", "--typed"):
+        if word in ("--environment", "--evidence", "-e", "--confirm", "--typed", "--workers"):
             value = next(words, None)
-            if value is None:
+            if value is None or (word == "--workers" and not few(value)):
                 return None
             if word == "--confirm":
                 confirm.append(value)
@@ -63,4 +65,15 @@ def parse_run(argv: list[str]) -> RunSettings | None:
     evidence = Path(values["evidence"]) if "evidence" in values else default_evidence()
     environment = values.get("environment", "lab")
     typed = values.get("typed", "")
-    return RunSettings(Path(drill), environment, evidence, output, with_lab, tuple(confirm), typed)
+    workers = int(values["workers"]) if "workers" in values else None
+    return RunSettings(
+        Path(drill), environment, evidence, output, with_lab, tuple(confirm), typed, workers
+    )
+
+
+MOST_WORKERS = 32
+
+
+def few(text: str) -> bool:
+    """Whether it is a number of workers."""
+    return text.isascii() and text.isdigit() and len(text) < 4 and int(text) <= MOST_WORKERS

@@ -8,7 +8,7 @@ from fireproof.drillfile.drills import Draft, PlacedEntry
 from fireproof.drillfile.findings import Findings
 from fireproof.drillfile.tree import Items, Scalar, Table, child
 from fireproof.drillfile.words import either, got, suggestion
-from fireproof.model.load import PERCENTILES, Limits, Load, Slo, fewest
+from fireproof.model.load import PERCENTILES, Limits, Load, Observed, Slo, fewest
 from fireproof.model.profile import PROFILES, SOAK_NS, arrivals, length_ns
 from fireproof.model.quantity import format_duration
 
@@ -27,6 +27,7 @@ def check_loads(draft: Draft, findings: Findings) -> None:
     for objective in draft.objectives:
         if objective.variant in _LOADED:
             _asks(objective, draft, findings)
+            _window(objective, findings)
         if objective.variant == "growth":
             _unit(objective, findings)
 
@@ -104,6 +105,14 @@ def _asks(objective: PlacedEntry, draft: Draft, findings: Findings) -> None:
     if length is not None and asked is not None and asked > max(length_ns(shape), _soak(load)):
         text = f"expected at most the {format_duration(length_ns(shape))} of the load"
         findings.add(length.at, (*path, "at-least"), f"{text}, got {got(length)}")
+
+
+def _window(objective: PlacedEntry, findings: Findings) -> None:
+    until, value = child(objective.table, "until"), objective.value
+    if until is not None and isinstance(value, Observed) and value.until is not None:
+        if value.until <= value.after:
+            text = f"expected more than `after`, {format_duration(value.after)}, got {got(until)}"
+            findings.add(until.at, (*objective.path, "until"), text)
 
 
 def _samples(limits: Limits, most: int, objective: PlacedEntry, findings: Findings) -> None:

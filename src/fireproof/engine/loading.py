@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from fireproof.engine.services import Services
@@ -10,11 +10,15 @@ from fireproof.errors import FireproofError
 from fireproof.guard.folder import RunFolder
 from fireproof.guard.heartbeat import Heart
 from fireproof.model.drill import Drill
-from fireproof.model.environment import resolve
+from fireproof.model.environment import Environment, resolve
 from fireproof.model.ports import RunningLoad
 
 _START_S = 100.0  # Locust's import and every user's on_start
 Note = Callable[..., object]
+
+
+def _resolved(texts: Mapping[str, str], place: Environment) -> dict[str, str]:
+    return {key: resolve(text, place) for key, text in texts.items()}
 
 
 class Loads:
@@ -39,9 +43,9 @@ class Loads:
             self._heart.allow(_START_S)
             running = self._services.start_load(
                 name,
-                load,
+                load.model_copy(update={"options": _resolved(load.options, place)}),
                 target=resolve(load.target, place),
-                headers={key: resolve(value, place) for key, value in load.headers.items()},
+                headers=_resolved(load.headers, place),
                 project=Path.cwd(),
                 bag=self._folder.bag,
             )

@@ -63,7 +63,7 @@ def judge_growth(name: str, objective: Growth, story: Story) -> ObjectiveResult:
     source = story.source(objective.from_)
     looks = parse_resources(source.data)
     lo, hi = window_ns(objective.during, story)
-    lo = max(lo, looks[0][0] if looks else 0) + objective.warm_up
+    lo = max(lo, looks[0][0] if looks else 0) + objective.after
     column = _COLUMNS[objective.growth]
     inside = [(at, one) for at, one in looks if at >= lo and (hi is None or at < hi)]
     size = _MIB if objective.growth == "rss" else 1

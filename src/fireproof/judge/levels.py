@@ -62,7 +62,7 @@ def look(objective: Observed, load: Load, story: Story) -> Window:
     """
     import_numpy()
     samples = read_load(objective.from_, load, story)
-    sent = in_window(of_scenario(samples.sent, objective.scenario), objective.during, story)
+    sent = in_window(of_scenario(samples.sent, objective.scenario), objective, story)
     shed = _any_of(sent.status, objective.shed)
     return Window(sent.where(~shed), int(shed.sum()), samples)
 

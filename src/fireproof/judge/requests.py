@@ -11,7 +11,7 @@ from fireproof.errors import MalformedError
 from fireproof.judge.recovery import MAX_LATENESS_NS
 from fireproof.judge.story import CannotTell, Story
 from fireproof.judge.words import many
-from fireproof.model.load import During, Load
+from fireproof.model.load import During, Load, Observed
 from fireproof.model.profile import offsets_ns
 from fireproof.model.sample import LOAD_COLUMNS
 
@@ -65,6 +65,9 @@ def read_load(name: str, load: Load, story: Story) -> LoadSamples:
         CannotTell: when it was not, or its files are not there.
         MalformedError: when a file is not what it claims to be.
     """
+    known: LoadSamples | None = story.memory.get(name)
+    if known is not None:
+        return known
     starts = [record.data for record in story.of("load-start") if record.data["load"] == name]
     stops = [record.data for record in story.of("load-stop") if record.data["load"] == name]
     if not starts:
@@ -79,7 +82,9 @@ def read_load(name: str, load: Load, story: Story) -> LoadSamples:
     table = _table([story.samples[file] for file in stops[0]["files"]])
     if len(table["due_ns"]) != stops[0]["rows"]:
         raise CannotTell(f"samples are missing: {len(table['due_ns'])} of {stops[0]['rows']}")
-    return _examined(table, load, starts[0]["start_ns"], stops[0]["slots"])
+    found = _examined(table, load, starts[0]["start_ns"], stops[0]["slots"])
+    story.memory[name] = found  # hours of requests are read once, however many objectives ask
+    return found
 
 
 def _table(parts: Sequence[bytes]) -> dict[str, Any]:
@@ -183,15 +188,20 @@ def nearest_rank(values: Any, per_cent: float) -> int:
     return int(np.partition(values, rank - 1)[rank - 1])
 
 
-def in_window(sent: Sent, during: During, story: Story) -> Sent:
-    """Requests that were due in a part of the drill.
+def in_window(sent: Sent, objective: Observed, story: Story) -> Sent:
+    """Requests that were due in an objective's part of the drill.
 
     Raises:
         CannotTell: when the drill never got that far.
     """
-    lo, hi = window_ns(during, story)
+    lo, hi = window_ns(objective.during, story)
     chosen = sent.due_ns >= lo
-    return sent.where(chosen if hi is None else chosen & (sent.due_ns < hi))
+    found = sent.where(chosen if hi is None else chosen & (sent.due_ns < hi))
+    if not len(found):
+        return found
+    since_ns = found.due_ns - found.due_ns[0]
+    chosen = since_ns >= objective.after
+    return found.where(chosen if objective.until is None else chosen & (since_ns < objective.until))
 
 
 def window_ns(during: During, story: Story) -> tuple[int, int | None]:

@@ -98,7 +98,8 @@ def _master(task: dict[str, Any]) -> int:
         if time.monotonic() > give_up:
             raise TimeoutError(f"only {len(runner.clients.ready)} of {task['workers']} workers")
         gevent.sleep(0.02)
-    runner.start(task["users"], spawn_rate=task["users"])
+    few = task["workers"] * len(shares)  # one of each; a worker spawns the rest by itself
+    runner.start(few, spawn_rate=few)
     from fireproof.load.page import READY, Page
 
     Page(task["status_fd"]).state = READY

@@ -110,6 +110,8 @@ class Observed(Strict):
     from_: Name = Field(alias="from")
     scenario: Name | None = None
     during: During = "drill"
+    after: Duration = 0  # left out at the start of that window: a spike's recovery, for example
+    until: Duration | None = None  # and from here on, counted from the window's start too
     shed: tuple[Status, ...] = ()  # refusals that are a promise kept: neither error nor latency
     controls: tuple[ControlId, ...] = ()
 
@@ -142,6 +144,6 @@ class Growth(Strict):
     limit: PerHour
     from_: Name = Field(alias="from")  # a `resources` probe
     during: During = "drill"
-    warm_up: Duration = Field(default=0, alias="warm-up")  # left out at the start of the window
+    after: Duration = 0  # left out at the start of that window: caches fill
     at_least: Duration | None = Field(default=None, alias="at-least")
     controls: tuple[ControlId, ...] = ()

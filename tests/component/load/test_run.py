@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
@@ -64,6 +65,8 @@ def test_a_run_under_load_is_judged_from_its_samples_and_recomputes(scenario: Sc
     assert next(one["unit"] for one in told["kept"]["measured"]) == "handles/h"
     assert (ran.bundle / "data" / "samples" / "traffic-0.parquet").exists()
     assert "load traffic begins: stages" in ran.stderr
+    plan = json.loads((ran.bundle / "plan.json").read_text())
+    assert "load/tiny.py" in plan["procedures"], "the auditor must know which file it was"
     assert scenario.verify(ran.bundle) == 0
 
 

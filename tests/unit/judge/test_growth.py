@@ -76,7 +76,7 @@ def test_what_is_warmed_up_may_be_left_out() -> None:
         lines[number] = ",".join(fields)
     data = ("\n".join(lines) + "\n").encode()
 
-    assert told(data, **{"warm-up": "10m"}).verdict.value == "met"
+    assert told(data, after="10m").verdict.value == "met"
 
 
 def test_a_short_watch_cannot_satisfy_a_long_promise() -> None:

@@ -194,6 +194,19 @@ def test_a_window_and_a_scenario_choose_their_requests(tmp_path: Path) -> None:
     assert level(rows(1000, odd=odd), scenario="verify") == "missed"
 
 
+def test_a_spike_is_judged_apart_from_what_follows_it(tmp_path: Path) -> None:
+    """Shedding while it lasts is allowed; not being back afterwards is not."""
+    crowded = rows(1000, odd={n: (3000, 0, 200) for n in range(400, 600)})  # 8 to 12 s
+
+    def level(**more: Any) -> str:
+        return told(tmp_path, crowded, {"slo": {"p95": "20ms"}, **more}).verdict.value
+
+    assert level() == "missed"
+    assert level(until="8s") == "met"
+    assert level(after="8s", until="12s") == "missed"
+    assert level(after="12s") == "met"
+
+
 def test_failed_requests_are_counted_and_gaps_measured(tmp_path: Path) -> None:
     """Zero-downtime means 0 of N with N stated, and how long the longest wait was."""
     wanted = {"requests": {"failed": 0, "at-least": 1000, "gap": "100ms"}}
