@@ -109,10 +109,11 @@ def _asks(objective: PlacedEntry, draft: Draft, findings: Findings) -> None:
 
 def _window(objective: PlacedEntry, findings: Findings) -> None:
     until, value = child(objective.table, "until"), objective.value
-    if until is not None and isinstance(value, Observed) and value.until is not None:
-        if value.until <= value.after:
-            text = f"expected more than `after`, {format_duration(value.after)}, got {got(until)}"
-            findings.add(until.at, (*objective.path, "until"), text)
+    if until is None or not isinstance(value, Observed) or value.until is None:
+        return
+    if value.until <= value.after:
+        text = f"expected more than `after`, {format_duration(value.after)}, got {got(until)}"
+        findings.add(until.at, (*objective.path, "until"), text)
 
 
 def _samples(limits: Limits, most: int, objective: PlacedEntry, findings: Findings) -> None:
