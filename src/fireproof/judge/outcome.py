@@ -46,7 +46,8 @@ def conclude(
     if verdict is Verdict.MET:
         held = [f"{many(len(objectives), 'objective')} met"]
         held += [f"{many(len(checks), 'check')} held"] if checks else []
-        reason = f"{' and '.join(held)}; every fault taken back"
+        after = "every fault taken back" if plan.drill.fault else "nothing was harmed"
+        reason = f"{' and '.join(held)}; {after}"
         return Conclusion(Outcome.PASSED, ExitCode.OK, reason)
     why = [text for one, text in findings if one is verdict]
     reason = _one_line(why[0]) + (f" (and {len(why) - 1} more)" if len(why) > 1 else "")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -173,7 +173,11 @@ class Arrivals:
 
 
 def opened(
-    plain: type[User], scenario: str, arrivals: Arrivals, attributes: Mapping[str, Any]
+    plain: type[User],
+    scenario: str,
+    arrivals: Arrivals,
+    headers: Mapping[str, str],
+    attributes: Mapping[str, Any],
 ) -> type[User]:
     """The user's own class under our arrival: its tasks, clients and hooks, our waiting."""
     tasks: Sequence[Any] = list(plain.tasks)
@@ -181,8 +185,17 @@ def opened(
     def arrive(user: User) -> None:
         arrivals.serve(user, scenario, random.choice(tasks))  # noqa: S311 - as Locust chooses
 
+    def begin(user: User, environment: Any) -> None:
+        plain.__init__(user, environment)
+        session = getattr(getattr(user, "client", None), "headers", None)
+        if isinstance(session, MutableMapping):  # HttpUser's; FastHttpUser has its default_headers
+            session.update(headers)
+
     metaclass: Any = type(plain)
-    made: type[User] = metaclass(plain.__name__, (plain,), {"__module__": plain.__module__})
+    own: Any = getattr(plain, "default_headers", None) or {}
+    body = {"__module__": plain.__module__, "__init__": begin}
+    body |= {"default_headers": {**own, **headers}}
+    made: type[User] = metaclass(plain.__name__, (plain,), body)
     made.abstract, made.fixed_count = False, 0
     made.wait_time = constant(0)
     made.tasks = [arrive]

@@ -206,7 +206,7 @@ class Slow(FastHttpUser):
 def test_headers_and_options_reach_the_users(tmp_path: Path) -> None:
     """A token by reference goes by a pipe; the file's own arguments as on Locust's command line."""
     text = """\
-from locust import FastHttpUser, events, task
+from locust import FastHttpUser, HttpUser, events, task
 
 
 @events.init_command_line_parser.add_listener
@@ -214,10 +214,20 @@ def _(parser):
     parser.add_argument("--tenant", default="nobody")
 
 
-class Encode(FastHttpUser):
+class Plain(HttpUser):
     @task
     def ask(self):
-        assert self.default_headers == {"Authorization": "Bearer x"}, self.default_headers
+        assert self.client.headers["Authorization"] == "Bearer x", self.client.headers
+        self.client.get("/")
+
+
+class Encode(FastHttpUser):
+    default_headers = {"X-Own": "kept"}
+
+    @task
+    def ask(self):
+        wanted = {"X-Own": "kept", "Authorization": "Bearer x"}
+        assert self.default_headers == wanted, self.default_headers
         assert self.environment.parsed_options.tenant == "load"
         self.client.get("/")
 """
