@@ -6,14 +6,17 @@ Loads no runner: plan, journal, samples and the judge are all it takes.
 from __future__ import annotations
 
 import importlib.util
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from fireproof.errors import EvidenceError
 from fireproof.evidence import canonical_bytes
 from fireproof.journal import read_journal
-from fireproof.judge import judge_run
+from fireproof.judge import judge_gameday, judge_run
 from fireproof.model.drill import Drill
+from fireproof.model.gameday import GAMEDAY_PLAN_FORMAT, GameDayPlan
+from fireproof.model.gameday_judgement import GameDayJudgement
 from fireproof.model.judgement import Judgement
 from fireproof.model.load import Growth
 from fireproof.model.plan import Plan
@@ -30,6 +33,21 @@ def judge_bag(bag: Path) -> Judgement:
     plan = Plan.model_validate_json((bag / "plan.json").read_bytes())
     records = read_journal(bag / "data" / "journal.jsonl")
     return judge_run(plan, records, read_samples(bag, records))
+
+
+def judge_gameday_bag(bag: Path) -> GameDayJudgement:
+    """The judgement of a game day over the files of its bag; raises as ``judge_bag`` does."""
+    plan = GameDayPlan.model_validate_json((bag / "plan.json").read_bytes())
+    return judge_gameday(plan, read_journal(bag / "data" / "journal.jsonl"))
+
+
+def is_gameday(bag: Path) -> bool:
+    """Whether a bag's plan is that of a game day; False without a plan that can be read."""
+    try:
+        plan = json.loads((bag / "plan.json").read_bytes())
+    except (OSError, ValueError):
+        return False
+    return isinstance(plan, dict) and plan.get("format") == GAMEDAY_PLAN_FORMAT
 
 
 def read_samples(bag: Path, records: Sequence[Record]) -> Mapping[str, bytes]:
@@ -51,6 +69,8 @@ def recompute(bag: Path) -> bytes:
     Raises:
         EvidenceError: when this installation cannot compute all of it.
     """
+    if is_gameday(bag):
+        return canonical_bytes(judge_gameday_bag(bag).to_json())
     plan = Plan.model_validate_json((bag / "plan.json").read_bytes())
     if missing := missing_packages(plan.drill):
         raise EvidenceError(f"cannot be recomputed here without {missing}")

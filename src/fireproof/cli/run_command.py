@@ -8,6 +8,7 @@ import click
 
 from fireproof.cli.run import run
 from fireproof.cli.settings import MOST_WORKERS, RunSettings, default_evidence
+from fireproof.model.params import PROFILES
 
 
 @click.command()
@@ -34,6 +35,8 @@ from fireproof.cli.settings import MOST_WORKERS, RunSettings, default_evidence
     help="processes of each load, with a Locust master; default: as the drill says",
 )
 @click.option("--typed", default="", metavar="NAME", help="the production environment's name")
+@click.option("--profile", type=click.Choice(PROFILES), default="full", show_default=True)
+@click.option("--param", "params", multiple=True, metavar="NAME=VALUE", help="of the drill")
 def command(
     drill: Path,
     environment: str,
@@ -42,6 +45,8 @@ def command(
     with_lab: bool,
     confirm: tuple[str, ...],
     typed: str,
+    profile: str,
+    params: tuple[str, ...],
     workers: int | None,
 ) -> int:
     """Run one drill and seal what was seen.
@@ -60,6 +65,8 @@ def command(
             with_lab,
             confirm,
             typed,
-            workers,
+            profile,
+            params,
+            workers=workers,
         )
     )

@@ -22,11 +22,13 @@ from fireproof.model.drill import (
     Detection,
     Drill,
     HttpProbe,
+    ProbeParams,
     RecoveryTime,
     ResourcesProbe,
     SqlProbe,
     TcpProbe,
     Use,
+    plugin_probe,
 )
 from fireproof.model.load import Growth, Load, Requests, Slo
 
@@ -121,7 +123,7 @@ def read_drill_tree(root: Node, vocabulary: Vocabulary, findings: Findings) -> D
     return Draft(
         root,
         header,
-        tuple(_entries(root, "probes", PROBES, findings)),
+        tuple(_entries(root, "probes", _probe_kinds(root, vocabulary), findings)),
         tuple(_loads(root, findings)),
         tuple(_entries(root, "objectives", OBJECTIVES, findings)),
         uses,
@@ -165,6 +167,8 @@ def _entries(
             continue  # the header's model has said so
         variant = _variant(table, path, variants, findings)
         value = validate(variants[variant], table, path, findings) if variant else None
+        if variant and isinstance(value, ProbeParams):
+            value = plugin_probe(variant, value)
         yield PlacedEntry(path, name, table, variant, value)
 
 
@@ -176,6 +180,16 @@ def _loads(root: Table, findings: Findings) -> Iterator[PlacedEntry]:
             path = ("load", name)
             value = validate(Load, entry.node, path, findings)
             yield PlacedEntry(path, name, entry.node, "load", value)
+
+
+def _probe_kinds(root: Table, vocabulary: Vocabulary) -> Mapping[str, type[BaseModel]]:
+    """Ours, and those of plug-ins when an entry is none of ours."""
+    node = child(root, "probes")
+    entries = node.entries.values() if isinstance(node, Table) else ()
+    tables = [entry.node for entry in entries if isinstance(entry.node, Table)]
+    if all(PROBES.keys() & table.entries.keys() for table in tables):
+        return PROBES
+    return {**vocabulary.whole().probes, **PROBES}
 
 
 def _variant(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fireproof.errors import EnvironmentRefusal
 from fireproof.model.drill import (
     AlertProbe,
     CanaryProbe,
     HttpProbe,
+    PluginProbe,
     Probe,
     ResourcesProbe,
     SqlProbe,
@@ -36,4 +39,25 @@ def probe_address(probe: Probe, environment: Environment) -> tuple[str, str]:
         if control is None:
             raise EnvironmentRefusal(f"component {probe.resources!r} has no `control:` with a pid")
         return "resources", control.pid_file
+    if isinstance(probe, PluginProbe):
+        return probe.kind, ""  # its own parameters say where
     return "tcp", resolve(probe.tcp, environment)
+
+
+def located(probe: Probe, environment: Environment) -> Probe:
+    """The probe with values in place of references, where its parameters may hold any.
+
+    Raises:
+        EnvironmentRefusal: when the environment does not state one.
+    """
+    if not isinstance(probe, PluginProbe):
+        return probe
+
+    def filled(value: Any) -> Any:
+        if isinstance(value, str):
+            return resolve(value, environment)
+        if isinstance(value, dict):
+            return {key: filled(item) for key, item in value.items()}
+        return [filled(item) for item in value] if isinstance(value, list) else value
+
+    return probe.model_copy(update={"params": filled(dict(probe.params))})

@@ -11,7 +11,7 @@ from pydantic import Field, StringConstraints
 from fireproof.model.profile import PROFILES, SOAK_NS, SOAK_RATE, ProfileName, peak
 from fireproof.model.profile import Stage as Stretch
 from fireproof.model.quantity import Duration, Rate, Share
-from fireproof.model.strict import ControlId, Name, Strict
+from fireproof.model.strict import ControlId, Name, Row, Strict, unsaid
 
 _FEWEST_USERS, _MOST_USERS = 50, 2000
 PERCENTILES = {"p50": 50.0, "p95": 95.0, "p99": 99.0, "p99.9": 99.9}
@@ -114,6 +114,7 @@ class Observed(Strict):
     until: Duration | None = None  # and from here on, counted from the window's start too
     shed: tuple[Status, ...] = ()  # refusals that are a promise kept: neither error nor latency
     controls: tuple[ControlId, ...] = ()
+    covers: tuple[Row, ...] = Field(default=(), exclude_if=unsaid)
 
 
 class Slo(Observed):
@@ -147,3 +148,4 @@ class Growth(Strict):
     after: Duration = 0  # left out at the start of that window: caches fill
     at_least: Duration | None = Field(default=None, alias="at-least")
     controls: tuple[ControlId, ...] = ()
+    covers: tuple[Row, ...] = Field(default=(), exclude_if=unsaid)
