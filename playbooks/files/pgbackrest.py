@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from archive import Checks, Stop, last_words, run, sha256
+from archiving import archive_also, forget_archiving
 from recovery import hand_over
 
 PROGRAM = "/usr/bin/pgbackrest"
@@ -65,7 +66,7 @@ class PgBackRest:
         self._set_up()
         with self._allowed() as server:
             self._call("stanza-create", env=server)
-            self._archive()
+            archive_also(self._database, self._words("archive-push"))
             self._call("check", env=server)
             self._call("backup", "--type=full", env=server)
         self.verify(checks, "backup-verified")
@@ -97,23 +98,6 @@ class PgBackRest:
             port=self._database["port"],
         )
         path.write_text(text, "utf-8")
-
-    def _archive(self) -> None:
-        """Both archives take each segment; a restore point counts when both hold it."""
-        psql = [str(Path(self._database["bin"]) / "psql"), "-XAtq", "-v", "ON_ERROR_STOP=1"]
-        psql += [self._database["admin-dsn"], "-c"]
-        own = run(
-            [
-                *psql,
-                "SELECT setting FROM pg_file_settings WHERE name = 'archive_command' AND"
-                " sourcefile NOT LIKE '%.auto.conf' ORDER BY seqno DESC LIMIT 1",
-            ],
-            "psql",
-        ).strip()
-        command = f'{own} && {self._words("archive-push")} "%p"'
-        doubled = command.replace("'", "''")
-        run([*psql, f"ALTER SYSTEM SET archive_command = '{doubled}'"], "psql")
-        run([*psql, "SELECT pg_reload_conf()"], "psql")
 
     # -- after it
 
@@ -250,10 +234,3 @@ def digests(folder: Path) -> dict[str, str]:
     """Of every file below."""
     files = sorted(path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
     return {str(path.relative_to(folder)): sha256(path) for path in files}
-
-
-def forget_archiving(fresh: Path) -> None:
-    """The copy archives as its own configuration says, not as the drill had told its source."""
-    settings = fresh / "postgresql.auto.conf"
-    lines = settings.read_text("utf-8").splitlines(keepends=True)
-    settings.write_text("".join(line for line in lines if not line.startswith("archive_command")))

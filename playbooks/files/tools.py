@@ -42,4 +42,8 @@ def find_tool(wanted: dict[str, Any]) -> Tool | None:
         from pgbackrest import PgBackRest
 
         return PgBackRest(wanted)
-    raise Stop(f"tool: expected pgbackrest, or nothing, got {name!r}")
+    if name == "barman-cloud":
+        from barman_cloud import BarmanCloud
+
+        return BarmanCloud(wanted)
+    raise Stop(f"tool: expected pgbackrest, barman-cloud or nothing, got {name!r}")
