@@ -1,4 +1,4 @@
-"""The shipped drill with Barman Cloud in it, on the lab's S3: passes, and names what was damaged."""
+"""The shipped drill with Barman Cloud in it, on the lab's S3: passes, and names the damage."""
 
 from __future__ import annotations
 
