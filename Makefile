@@ -76,7 +76,7 @@ system-deps: ## the Debian packages that test-debian needs (root); starts nothin
 
 lock: $(STAMP) ## pin again after a change of pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --target .uv uv
-	@.uv/bin/uv pip compile --universal --generate-hashes --python-version 3.11 --extra run --extra lab --extra load --extra schedule --extra barman --group dev --no-header --quiet pyproject.toml -o requirements.lock; rm -rf .uv
+	@.uv/bin/uv pip compile --universal --generate-hashes --python-version 3.11 --extra run --extra lab --extra load --extra barman --group dev --no-header --quiet pyproject.toml -o requirements.lock; rm -rf .uv
 
 clean: ## remove what make built; evidence stays
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist

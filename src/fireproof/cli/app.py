@@ -23,6 +23,7 @@ COMMANDS = {
     "verify": "check a bundle and recompute every number in it",
     "recover": "undo and seal runs whose runner died",
     "show": "the result of a run or bundle, for people",
+    "schedule": "run what is due, seal what was missed; units for cron, systemd and others",
     "lab": "the built-in systems that drills may break",
 }
 

@@ -19,14 +19,14 @@ from fireproof.evidence import EvidenceRoot, canonical_bytes, seal_bundle, sign_
 from fireproof.faults import load_faults
 from fireproof.guard.folder import RunFolder
 from fireproof.model.environment import Environment
-from fireproof.model.plan import Plan
+from fireproof.model.plan import OCCURRENCE, Plan
 from fireproof.model.ports import Fault, Observer, Signer, Step
 from fireproof.model.record import Record
 from fireproof.probes import read_present, start_probe
 from fireproof.secrets import Keeper
 from fireproof.steps import load_steps
 
-RECORDED_PARAMETERS = ("SCALE", "POSTGRES")  # of the process environment; never a secret
+RECORDED_PARAMETERS = ("SCALE", "POSTGRES", OCCURRENCE)  # of the process environment; no secret
 
 
 class Lab(Protocol):

@@ -18,6 +18,7 @@ from fireproof.drillfile.vocabulary import Vocabulary
 from fireproof.drillfile.words import got, suggestion
 from fireproof.model.drill import (
     DEFAULT_STEP_TIMEOUT_NS,
+    AlertProbe,
     FaultParams,
     HttpProbe,
     RecoveryTime,
@@ -34,6 +35,7 @@ _SERVICE: dict[str, type[BaseModel]] = {"http": HttpProbe, "tcp": TcpProbe, "sql
 _SOURCES = {  # what an objective measures with, by the key that tells probes apart
     "rto": (tuple(_SERVICE), "an http, tcp or sql probe"),
     "rpo": (("acknowledged-writes",), "a canary"),
+    "mttd": (("alerts",), "a probe that waits for alerts"),
 }
 
 
@@ -102,6 +104,8 @@ def _probe(probe: PlacedEntry, findings: Findings) -> None:
     table = probe.table
     _longer_than_nothing(table, probe.path, ("every", "timeout"), findings)
     good = child(table, "good")
+    if probe.variant == "alerts":
+        _alerts(probe, findings)
     if probe.variant == "tcp":
         _host_and_port(table, probe.path, findings)
     if probe.variant not in _SERVICE or not isinstance(good, Table):
@@ -141,8 +145,44 @@ def _objective(
         if isinstance(clock, Scalar) and clock.value == "verified" and empty:
             text = "this clock ends when a check has passed; add a step under `verify:`"
             findings.add(clock.at, (*path, "clock"), text)
+    if objective.variant == "mttd":
+        _longer_than_nothing(table, path, ("mttd",), findings)
+        _which_alert(objective, probe, findings)
     if objective.variant == "checks":
         _twice(child(table, "checks"), (*path, "checks"), findings)
+
+
+def _which_alert(objective: PlacedEntry, probe: PlacedEntry | None, findings: Findings) -> None:
+    """The alert that is timed is one that the probe waits for."""
+    if probe is None or not isinstance(probe.value, AlertProbe):
+        return
+    names, node = probe.value.alerts, child(objective.table, "alert")
+    if node is None and len(names) > 1:
+        text = f"probe {probe.name!r} waits for {len(names)} alerts; say which with `alert:`"
+        findings.add(objective.table.at, objective.path, text)
+    elif isinstance(node, Scalar) and node.text not in names:
+        text = f"probe {probe.name!r} does not wait for {node.text!r}"
+        cure = suggestion(node.text, names)
+        findings.add(node.at, (*objective.path, "alert"), f"{text}{cure}")
+
+
+def _alerts(probe: PlacedEntry, findings: Findings) -> None:
+    """Somebody evaluates, and somebody knows where to post."""
+    if not isinstance(probe.value, AlertProbe):
+        return
+    value, path = probe.value, probe.path
+    if bool(value.metrics) != bool(value.rules):
+        has, lacks = ("metrics", "rules") if value.metrics else ("rules", "metrics")
+        findings.add(_place(probe.table, has), (*path, has), f"`{has}:` needs `{lacks}:` beside it")
+    elif not value.metrics and not value.listen:
+        text = "nobody evaluates: add `metrics:` and `rules:`, or `listen:` for your Alertmanager"
+        findings.add(probe.table.at, path, text)
+    for index, name in enumerate(value.alerts if value.rules else ()):
+        if name not in (rules := [rule.alert for rule in value.rules]):
+            at = (*path, "alerts", index)
+            node = child(probe.table, "alerts", index)
+            text = f"no rule is called {name!r}{suggestion(name, rules)}"
+            findings.add(node.at if node else probe.table.at, at, text)
 
 
 def _known_controls(

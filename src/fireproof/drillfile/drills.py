@@ -15,9 +15,11 @@ from fireproof.drillfile.validate import validate
 from fireproof.drillfile.vocabulary import Vocabulary
 from fireproof.drillfile.words import closest, either
 from fireproof.model.drill import (
+    AlertProbe,
     CanaryProbe,
     CheckObjective,
     DataLoss,
+    Detection,
     Drill,
     HttpProbe,
     RecoveryTime,
@@ -41,10 +43,12 @@ PROBES: Mapping[str, type[BaseModel]] = {
     "tcp": TcpProbe,
     "sql": SqlProbe,
     "acknowledged-writes": CanaryProbe,
+    "alerts": AlertProbe,
 }
 OBJECTIVES: Mapping[str, type[BaseModel]] = {
     "rto": RecoveryTime,
     "rpo": DataLoss,
+    "mttd": Detection,
     "checks": CheckObjective,
 }
 _STAND_INS: dict[str, dict[str, Any]] = {

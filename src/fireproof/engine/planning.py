@@ -38,6 +38,21 @@ def freeze(
     if not _is_utf8(str(project.resolve())):
         raise EnvironmentRefusal(f"{str(project)!a}: expected a path in UTF-8; move the project")
     check_procedures(drill, project, steps, faults)
+    return write_plan(
+        drill, environment, run=run, drill_file=drill_file, project=project, parameters=parameters
+    )
+
+
+def write_plan(
+    drill: Drill,
+    environment: Environment,
+    *,
+    run: str,
+    drill_file: Path,
+    project: Path,
+    parameters: Mapping[str, str],
+) -> Plan:
+    """The plan of a run, whether or not it can be carried out: a missed one has a plan, too."""
     return Plan(
         run=run,
         created_at=utc_label(),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fireproof.errors import EnvironmentRefusal
-from fireproof.model.drill import CanaryProbe, HttpProbe, Probe, SqlProbe
+from fireproof.model.drill import AlertProbe, CanaryProbe, HttpProbe, Probe, SqlProbe
 from fireproof.model.environment import Environment, resolve
 
 
@@ -17,6 +17,8 @@ def probe_address(probe: Probe, environment: Environment) -> tuple[str, str]:
         return "canary", resolve(probe.acknowledged_writes, environment)
     if isinstance(probe, HttpProbe):
         return "http", resolve(probe.http, environment)
+    if isinstance(probe, AlertProbe):
+        return "alerts", resolve(probe.metrics or "", environment)
     if isinstance(probe, SqlProbe):
         dsn = environment.component(probe.on).get("dsn")
         if not dsn:

@@ -21,7 +21,7 @@ from fireproof.guard.folder import RunFolder
 from fireproof.guard.heartbeat import Heart
 from fireproof.guard.interrupt import Interrupted, Interrupts
 from fireproof.journal import JournalWriter
-from fireproof.model.drill import CanaryProbe, RecoveryTime, Use
+from fireproof.model.drill import CanaryProbe, Detection, RecoveryTime, Use
 from fireproof.model.environment import resolve
 from fireproof.model.plan import Plan
 from fireproof.model.ports import Armed, RunningProbe
@@ -158,6 +158,7 @@ class Run:
 
     def _recover(self) -> bool:
         """True when recovery was carried out and every verification passed."""
+        self._await_alerts()
         self._enter("recover")
         detail = ""
         for index, use in enumerate(self._drill.recover):
@@ -233,6 +234,17 @@ class Run:
             if monotonic_ns() > deadline:
                 break  # the end of the baseline says which one
             self._sleep()
+
+    def _await_alerts(self) -> None:
+        """Wait until each promised alert has arrived, at most until its limit is over."""
+        injected = [r.data["after_ns"] for r in self._journal.records if r.kind == "injected"]
+        for objective in self._drill.objectives.values():
+            if not isinstance(objective, Detection) or not injected:
+                continue
+            probe = self._probes[objective.from_]
+            deadline = injected[0] + objective.mttd
+            while probe.alive() and not probe.errors() and monotonic_ns() <= deadline:
+                self._sleep()
 
     def _await_service(self) -> str:
         """Wait until the RTO probes are good again, at most until their limit; "" or why not."""

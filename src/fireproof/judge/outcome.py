@@ -9,7 +9,7 @@ from fireproof.judge.checks import verdict_of
 from fireproof.judge.story import Story
 from fireproof.judge.words import many
 from fireproof.model.judgement import CheckResult, ObjectiveResult
-from fireproof.model.plan import Plan
+from fireproof.model.plan import MISSED, OCCURRENCE, Plan
 from fireproof.model.verdict import ExitCode, Outcome, Verdict, combine
 
 _STEPPED = ("recover", "verify", "refuse")
@@ -31,7 +31,7 @@ def conclude(
     checks: Sequence[CheckResult],
 ) -> Conclusion:
     """Outcome of the run; precedence as in the table of exit codes."""
-    ended = find_dirt(story) or find_abort(story)
+    ended = find_dirt(story) or find_missed(plan, story) or find_abort(story)
     if ended:
         return ended
     findings: list[tuple[Verdict, str]] = []
@@ -82,6 +82,15 @@ def find_dirt(story: Story) -> Conclusion | None:
         return None
     reason = f"the system may still be broken: {_one_line(text)}"
     return Conclusion(Outcome.ABORTED_DIRTY, ExitCode.DIRTY, reason)
+
+
+def find_missed(plan: Plan, story: Story) -> Conclusion | None:
+    """A run that was due and never began; its plan says so."""
+    why = plan.parameters.get(MISSED)
+    if why is None or any(story.of("step-start", "intent", "injected")):
+        return None
+    reason = f"due at {plan.parameters.get(OCCURRENCE)} and not run: {_one_line(why)}"
+    return Conclusion(Outcome.MISSED_RUN, ExitCode.STOPPED_BEFORE_FAULT, reason)
 
 
 def find_abort(story: Story) -> Conclusion | None:

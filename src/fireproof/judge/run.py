@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from fireproof.errors import FireproofError
 from fireproof.judge.checks import find_checks, judge_checks
+from fireproof.judge.detection import judge_detection
 from fireproof.judge.loss import gather, judge_loss, tally
 from fireproof.judge.outcome import Conclusion, conclude, find_dirt
 from fireproof.judge.phases import phase_durations
@@ -13,9 +14,11 @@ from fireproof.judge.recovery import judge_recovery
 from fireproof.judge.story import CannotTell, Story
 from fireproof.judge.words import limit_text
 from fireproof.model.drill import (
+    AlertProbe,
     CanaryProbe,
     CheckObjective,
     DataLoss,
+    Detection,
     Objective,
     RecoveryTime,
     ServiceProbe,
@@ -86,6 +89,11 @@ def _objective(
                 if not isinstance(probe, ServiceProbe):
                     raise CannotTell(f"{objective.from_} is not a probe that observes a service")
                 return judge_recovery(name, objective, probe, story)
+            case Detection():
+                watch = plan.drill.probes.get(objective.from_)
+                if not isinstance(watch, AlertProbe):
+                    raise CannotTell(f"{objective.from_} is not a probe that waits for alerts")
+                return judge_detection(name, objective, watch, story)
             case DataLoss():
                 if not isinstance(plan.drill.probes.get(objective.from_), CanaryProbe):
                     raise CannotTell(f"{objective.from_} is not a canary")
@@ -101,6 +109,8 @@ def _unknown(name: str, objective: Objective, reason: str) -> ObjectiveResult:
     match objective:
         case RecoveryTime():
             kind, limit = "rto", limit_text(objective.rto)
+        case Detection():
+            kind, limit = "mttd", limit_text(objective.mttd)
         case DataLoss():
             kind, limit = "rpo", limit_text(objective.rpo)
         case _:

@@ -68,7 +68,7 @@ class Present:
     count: int
 
 
-def _lines(data: bytes, header: str, what: str) -> list[str]:
+def lines(data: bytes, header: str, what: str) -> list[str]:
     """Rows below the header; the last line must be whole."""
     try:
         text = data.decode("ascii")
@@ -76,13 +76,14 @@ def _lines(data: bytes, header: str, what: str) -> list[str]:
         raise MalformedError(f"{what}: not ASCII") from None
     if not text.endswith("\n"):
         raise MalformedError(f"{what}: the last row is torn")
-    lines = text[:-1].split("\n")
-    if lines[0] != header:
-        raise MalformedError(f"{what}: expected the header {header!r}, got {lines[0][:80]!r}")
-    return lines[1:]
+    rows = text[:-1].split("\n")
+    if rows[0] != header:
+        raise MalformedError(f"{what}: expected the header {header!r}, got {rows[0][:80]!r}")
+    return rows[1:]
 
 
-def _number(text: str, where: str) -> int:
+def number(text: str, where: str) -> int:
+    """Nanoseconds or a count, without sign or leading zeros."""
     if not _NUMBER.fullmatch(text):
         raise MalformedError(f"{where}: expected nanoseconds or a count, got {text[:40]!r}")
     return int(text)
@@ -97,14 +98,14 @@ def parse_probe(data: bytes, *, http: bool = True) -> ProbeSamples:
     asked: list[Asked] = []
     unsent: list[int] = []
     dues: set[int] = set()
-    lines = _lines(data, PROBE_HEADER, "probe samples")
-    for number, line in enumerate(lines, start=2):
-        where = f"probe samples, line {number}"
+    rows = lines(data, PROBE_HEADER, "probe samples")
+    for at_line, line in enumerate(rows, start=2):
+        where = f"probe samples, line {at_line}"
         fields = line.split(",")
         if len(fields) != 6:
             raise MalformedError(f"{where}: expected 6 fields, got {len(fields)}")
         due_text, sent_text, connected_text, done_text, status_text, outcome = fields
-        due = _number(due_text, where)
+        due = number(due_text, where)
         if due in dues:
             raise MalformedError(f"{where}: slot {due} appears twice")
         dues.add(due)
@@ -113,8 +114,8 @@ def parse_probe(data: bytes, *, http: bool = True) -> ProbeSamples:
                 raise MalformedError(f"{where}: a slot that was not sent has only its due time")
             unsent.append(due)
             continue
-        sent, done = _number(sent_text, where), _number(done_text, where)
-        connected = _number(connected_text, where) if connected_text else sent
+        sent, done = number(sent_text, where), number(done_text, where)
+        connected = number(connected_text, where) if connected_text else sent
         if not due <= sent <= connected <= done:
             raise MalformedError(f"{where}: times out of order")
         if outcome in _ANSWERED:
@@ -127,7 +128,7 @@ def parse_probe(data: bytes, *, http: bool = True) -> ProbeSamples:
             raise MalformedError(f"{where}: {outcome} with a status")
         asked.append(Asked(due, sent, done, int(status_text) if status_text else None, outcome))
     asked.sort(key=lambda one: (one.sent_ns, one.done_ns, one.due_ns))
-    return ProbeSamples(tuple(asked), tuple(sorted(unsent)), len(lines))
+    return ProbeSamples(tuple(asked), tuple(sorted(unsent)), len(rows))
 
 
 def parse_canary(data: bytes, run: str) -> CanarySamples:
@@ -139,14 +140,14 @@ def parse_canary(data: bytes, run: str) -> CanarySamples:
     sent: dict[int, int] = {}
     answers: dict[int, tuple[str, int]] = {}
     unsent: set[int] = set()
-    lines = _lines(data, CANARY_HEADER, "canary samples")
-    for number, line in enumerate(lines, start=2):
-        where = f"canary samples, line {number}"
+    rows = lines(data, CANARY_HEADER, "canary samples")
+    for at_line, line in enumerate(rows, start=2):
+        where = f"canary samples, line {at_line}"
         fields = line.split(",")
         if len(fields) != 4:
             raise MalformedError(f"{where}: expected 4 fields, got {len(fields)}")
         event, seq_text, at_text, detail = fields
-        seq, at = _number(seq_text, where), _number(at_text, where)
+        seq, at = number(seq_text, where), number(at_text, where)
         if event == "intent":
             if seq in sent or seq in unsent:
                 raise MalformedError(f"{where}: write {seq} appears twice")
@@ -165,7 +166,7 @@ def parse_canary(data: bytes, run: str) -> CanarySamples:
             answers[seq] = (event, at)
     nothing = ("unknown", None)
     writes = {seq: Write(seq, at, *answers.get(seq, nothing)) for seq, at in sorted(sent.items())}
-    return CanarySamples(writes, len(unsent), len(lines))
+    return CanarySamples(writes, len(unsent), len(rows))
 
 
 def parse_present(data: bytes) -> dict[str, Present]:
@@ -189,7 +190,7 @@ def parse_present(data: bytes) -> dict[str, Present]:
     for row in rows:
         if len(row) != 3 or not _SHA256.fullmatch(row[1]) or row[0] in found:
             raise MalformedError(f"{what}: expected key, sha256, count; got {','.join(row)[:80]!r}")
-        count = _number(row[2], what)
+        count = number(row[2], what)
         if count == 0:
             raise MalformedError(f"{what}: a row for a key that is not there")
         found[row[0]] = Present(row[1], count)

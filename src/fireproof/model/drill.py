@@ -5,22 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints, field_validator
 
 from fireproof.model.quantity import Duration, Rate
+from fireproof.model.rule import parse_expression
+from fireproof.model.schedule import Schedule
+from fireproof.model.strict import Name as Name
+from fireproof.model.strict import Strict as Strict
+from fireproof.model.strict import unsaid
 
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$", max_length=63)]
-"""Lower-case words joined by hyphens."""
 ControlId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9.-]+:[A-Za-z0-9.()/_-]+$")]
 """``framework:id``, for example ``nist-800-53:CP-9(1)``."""
 
 DEFAULT_STEP_TIMEOUT_NS = 60 * 10**9  # a step nobody thought about may not hold a drill for longer
-
-
-class Strict(BaseModel):
-    """Frozen, and a misspelt key is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class StepParams(Strict):
@@ -128,9 +125,43 @@ class CanaryProbe(Strict):
     query: str
 
 
+AlertName = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]{0,200}$")]
+
+
+class AlertRule(Strict):
+    """``expr`` as in Prometheus: ``metric{label="value"} > 5`` or ``absent(metric)``; ``up`` is 0
+    when the page cannot be read.
+    """
+
+    alert: AlertName
+    expr: str
+    for_: Duration = Field(default=0, alias="for")
+
+    @field_validator("expr")
+    @classmethod
+    def _an_expression(cls, text: str) -> str:
+        parse_expression(text)
+        return text
+
+
+class AlertProbe(Strict):
+    """A webhook that waits for these alerts.
+
+    With ``metrics`` and ``rules`` the probe evaluates them itself; without, ``listen`` is the port
+    of 127.0.0.1 to which an Alertmanager of yours posts.
+    """
+
+    alerts: tuple[AlertName, ...] = Field(min_length=1)
+    listen: int = Field(default=0, ge=0, le=65535)
+    metrics: str | None = None
+    rules: tuple[AlertRule, ...] = ()
+    every: Duration = 250 * 10**6
+    timeout: Duration = 10**9
+
+
 ServiceProbe = HttpProbe | TcpProbe | SqlProbe
 """What a recovery time can be measured with."""
-Probe = HttpProbe | TcpProbe | SqlProbe | CanaryProbe
+Probe = HttpProbe | TcpProbe | SqlProbe | CanaryProbe | AlertProbe
 
 
 class RecoveryTime(Strict):
@@ -152,6 +183,17 @@ class DataLoss(Strict):
     controls: tuple[ControlId, ...] = ()
 
 
+class Detection(Strict):
+    """MTTD: from the injection to the alert's arrival at our webhook. Recovery waits for it, at
+    most for the limit: people act when they are told.
+    """
+
+    mttd: Duration
+    from_: Name = Field(alias="from")
+    alert: AlertName | None = None  # which, when the probe waits for several
+    controls: tuple[ControlId, ...] = ()
+
+
 class CheckObjective(Strict):
     """These named checks all hold. At least one, each by the name its step gives it."""
 
@@ -159,7 +201,7 @@ class CheckObjective(Strict):
     controls: tuple[ControlId, ...] = ()
 
 
-Objective = RecoveryTime | DataLoss | CheckObjective
+Objective = RecoveryTime | DataLoss | Detection | CheckObjective
 
 
 class Baseline(Strict):
@@ -197,3 +239,4 @@ class Drill(Strict):
     verify: tuple[Use, ...] = ()
     refuse: tuple[Use, ...] = ()
     abort: tuple[AbortWhen, ...] = ()
+    schedule: Schedule | None = Field(default=None, exclude_if=unsaid)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from fireproof.model.drill import Name, Strict
+from fireproof.model.schedule import Schedule
 
 
 class GameDay(Strict):
@@ -13,3 +14,4 @@ class GameDay(Strict):
     gameday: Name
     title: str
     drills: tuple[Name, ...] = Field(min_length=1)
+    schedule: Schedule | None = None

@@ -8,6 +8,8 @@ from fireproof.model.drill import Drill, Strict
 from fireproof.model.environment import Environment
 
 PLAN_FORMAT = "fireproof-plan/v1"
+OCCURRENCE = "OCCURRENCE"  # parameter: when a scheduled run was due, ISO 8601
+MISSED = "MISSED"  # parameter: why an occurrence that was due was not run
 
 
 class Plan(Strict):

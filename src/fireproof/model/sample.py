@@ -22,6 +22,11 @@ after the answer for the others."""
 PRESENT_HEADER = "key,body_sha256,count"
 """What the store held after recovery: one row a distinct key, the sha256 of its body, how many."""
 
+ALERT_HEADER = "event,alert,before_ns,after_ns,detail"
+"""``scrape``: a metrics page was read and its rules evaluated (detail: ok, or why it could not be).
+``received``: our webhook read a whole post about an alert (detail: firing or resolved); it came in
+between ``before_ns`` and ``after_ns``. Alerts that the probe does not name leave no row."""
+
 
 def canary_key(run: str, seq: int) -> str:
     """Key of the canary write number ``seq`` (from 0) of a run."""

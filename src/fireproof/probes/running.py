@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from fireproof.errors import StepError
-from fireproof.model.drill import CanaryProbe, Probe, SqlProbe, TcpProbe
+from fireproof.model.drill import AlertProbe, CanaryProbe, Probe, SqlProbe, TcpProbe
 from fireproof.probes.status import FINISHED, STARTING, Status, new_page
 from fireproof.processes import scrubbed
 
@@ -122,6 +122,10 @@ def start_probe(
     elif isinstance(probe, SqlProbe):
         task |= {"kind": "sql", "period_ns": probe.every, "within_ns": probe.good.within}
         task |= {"query": probe.sql, "equals": probe.good.equals}
+    elif isinstance(probe, AlertProbe):
+        rules = [(rule.alert, rule.expr, rule.for_) for rule in probe.rules]
+        task |= {"kind": "alerts", "period_ns": probe.every, "rules": rules}
+        task |= {"alerts": probe.alerts, "listen": probe.listen}
     else:
         task |= {"kind": "http", "period_ns": probe.every, "status": probe.good.status}
         task |= {"within_ns": probe.good.within, "contains": probe.good.contains}

@@ -19,6 +19,8 @@ from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
+from fireproof.model.rule import Watched, parse_expression
+from fireproof.probes.alerts.watch import AlertWatch, Page
 from fireproof.probes.attempt import HttpAttempt, StartAttempt, Target
 from fireproof.probes.observer import (
     Address,
@@ -108,10 +110,22 @@ def _source(task: dict[str, Any]) -> tuple[StartAttempt, type[Any], dict[str, An
     return ask, HttpObserver, {"address": address} | {key: task[key] for key in keys}
 
 
+def _watch(task: dict[str, Any], rows: RowWriter, status: Status) -> AlertWatch:
+    """What waits for alerts, and evaluates their rules if it is to."""
+    page = None
+    if task["url"]:
+        target, address = target_of(task["url"])
+        url = f"http://{address.authority}{address.target}"
+        page = Page(url, target, task["period_ns"], task["timeout_ns"])
+    rules = [Watched(name, parse_expression(text), ns) for name, text, ns in task["rules"]]
+    return AlertWatch(
+        rows, status, names=task["alerts"], port=task["listen"], page=page, rules=rules
+    )
+
+
 async def _work(task: dict[str, Any]) -> int:
     loop = asyncio.get_running_loop()
     status = Status(task["status_fd"])
-    ask, kind, how = _source(task)
 
     def failed(error: OSError) -> None:
         print(f"probe {task['name']}: {error}", file=sys.stderr, flush=True)
@@ -122,26 +136,25 @@ async def _work(task: dict[str, Any]) -> int:
             rows.close()
             os._exit(2)
 
-    rows = RowWriter(task["path"], kind.header, failed=failed)
-    observer: Observer = kind(rows, **how)
-
-    schedule = Schedule(
-        ask,
-        observer,
-        rows,
-        status,
-        period_ns=task["period_ns"],
-        timeout_ns=task["timeout_ns"],
-    )
+    work: Schedule | AlertWatch
+    if task["kind"] == "alerts":
+        rows = RowWriter(task["path"], AlertWatch.header, failed=failed)
+        work = _watch(task, rows, status)
+    else:
+        ask, kind, how = _source(task)
+        rows = RowWriter(task["path"], kind.header, failed=failed)
+        observer: Observer = kind(rows, **how)
+        every = {"period_ns": task["period_ns"], "timeout_ns": task["timeout_ns"]}
+        work = Schedule(ask, observer, rows, status, **every)
     for signum in (signal.SIGINT, signal.SIGHUP):
         signal.signal(signum, signal.SIG_IGN)  # the runner decides when a probe ends
     loop.add_reader(0, orphaned)
-    running = loop.create_task(schedule.run())
+    running = loop.create_task(work.run())
     await asyncio.sleep(0)
-    loop.add_signal_handler(signal.SIGTERM, schedule.stop)
+    loop.add_signal_handler(signal.SIGTERM, work.stop)
     gc.collect()
     gc.freeze()
-    if task["kind"] != "sql":  # libpq's results are collected; the others cut their cycles
+    if task["kind"] not in ("sql", "alerts"):  # these make garbage; the others cut their cycles
         gc.disable()  # a collection is a pause, and pauses are what we measure in others
     status.state = RUNNING
     await running

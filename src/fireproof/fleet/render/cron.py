@@ -1,0 +1,25 @@
+"""A crontab."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable
+from pathlib import Path
+
+from fireproof.fleet.entry import Entry
+
+
+def render_cron(entries: Iterable[Entry], project: Path, fireproof: Path) -> str:
+    """Lines for ``crontab -``; cronie and Debian's cron from 3.0pl1-149 on know CRON_TZ."""
+    lines = ["# fireproof schedule render --cron"]
+    for entry in entries:
+        words = shlex.join([str(fireproof), *entry.wake])
+        command = f"cd {shlex.quote(str(project))} && {words}"
+        command = command.replace("%", "\\%")  # a bare % is a line break in a crontab
+        lines += [
+            "",
+            f"# {entry.title}",
+            f"CRON_TZ={entry.schedule.timezone}",
+            f"{entry.schedule.cron} {command}",
+        ]
+    return "\n".join(lines) + "\n"
