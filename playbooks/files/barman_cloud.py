@@ -232,7 +232,7 @@ class BarmanCloud:
     @staticmethod
     def _copy_interpreter(base: Path, copy: Path, library: str) -> None:
         skip = shutil.ignore_patterns(
-            *("site-packages", "test", "tests", "__pycache__", "idlelib", "tkinter", "ensurepip"),
+            *("site-packages", "test", "tests", "idlelib", "tkinter", "ensurepip"),
             "config-*",
         )
         (copy / "bin").mkdir(parents=True)
@@ -253,7 +253,7 @@ class BarmanCloud:
                 if ".." not in file.parts and source.is_file():
                     target = fresh / file
                     target.parent.mkdir(parents=True, exist_ok=True)
-                    shutil.copyfile(source, target)
+                    shutil.copy2(source, target)  # with its time: else its bytecode is void
                     target.chmod(0o644)
         fresh.rename(site)
 
