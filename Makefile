@@ -13,7 +13,7 @@ CHOICE := $(if $(filter tests,$(T)),-m "not full",)
 DRILLS := $(sort $(basename $(notdir $(wildcard drills/*.yaml))))
 export SCALE
 
-.PHONY: help gameday test test-component test-crash test-detection test-editor test-debian check fix bench verify system-deps clean lock $(addprefix drill-,$(DRILLS))
+.PHONY: help gameday test test-component test-crash test-detection test-editor test-debian check fix bench coverage verify system-deps clean lock $(addprefix drill-,$(DRILLS))
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-22s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,6 +66,10 @@ fix: $(STAMP) ## repair format and lint where a machine can
 
 bench: $(STAMP) ## speed, beside the peers, as ratios
 	@$(BIN)/python tests/bench/bench.py
+
+coverage: $(STAMP) ## docs/reference/checklist.md from a game day: make coverage B=evidence/bundles/...
+	@test -n "$(B)" || { echo "make coverage: say which bundle: make coverage B=evidence/bundles/<year>/<month>/<run>" >&2; exit 2; }
+	@$(BIN)/fireproof coverage $(B) --write docs/reference/checklist.md
 
 verify: $(STAMP) ## check a bundle: make verify B=evidence/bundles/...
 	@test -n "$(B)" || { echo "make verify: say which bundle: make verify B=evidence/bundles/<year>/<month>/<run>" >&2; exit 2; }

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
 from fireproof.errors import DrillFileError, Problem, UsageError
+from fireproof.model.params import PROFILES, Asked
 
 
 def drill_files(paths: tuple[Path, ...]) -> list[Path]:
@@ -18,16 +20,6 @@ def drill_files(paths: tuple[Path, ...]) -> list[Path]:
     for path in paths or (Path("drills"),):
         found += sorted(path.glob("*.yaml")) if path.is_dir() else [path]
     return found
-
-
-def missing_drills(gameday: Path, names: tuple[str, ...]) -> list[Problem]:
-    """Drills that a game day names and that are not beside it."""
-    drills = gameday.parent.parent
-    return [
-        Problem(str(gameday), 1, 1, f"drills.{index}", f"there is no {drills / name}.yaml")
-        for index, name in enumerate(names)
-        if not (drills / f"{name}.yaml").is_file()
-    ]
 
 
 @click.command()
@@ -46,8 +38,8 @@ def command(
     from fireproof.drillfile import (
         check_environment,
         load_environment,
-        load_gameday,
         read_drill,
+        read_gameday,
         render,
         render_github,
     )
@@ -71,9 +63,12 @@ def command(
             problems.extend(error.problems)
 
     drills = [collect(lambda path: read_drill(path, words), file) for file in files]
+    for file, drill in zip(files, drills, strict=True):
+        if drill is not None and drill.params:  # what only the other profile has may be wrong too
+            collect(lambda path: read_drill(path, words, Asked("smoke")), file)
     for file in gamedays:
-        if (gameday := collect(load_gameday, file)) is not None:
-            problems += missing_drills(file, gameday.drills)
+        for profile in PROFILES:
+            collect(partial(read_gameday, vocabulary=words, profile=profile), file)
     for file in places:
         collect(load_environment, file)
     if environment is not None:

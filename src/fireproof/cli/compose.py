@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,12 +15,21 @@ from fireproof.drillfile import Vocabulary, check_environment, load_environment,
 from fireproof.engine.planning import freeze, uses
 from fireproof.engine.services import SealedBundle, Services
 from fireproof.errors import EnvironmentRefusal, UsageError
-from fireproof.evidence import EvidenceRoot, canonical_bytes, seal_bundle, sign_plan
+from fireproof.evidence import (
+    Approval,
+    EvidenceRoot,
+    canonical_bytes,
+    put_approvals,
+    seal_bundle,
+    sign_plan,
+)
 from fireproof.faults import load_faults
 from fireproof.guard.folder import RunFolder
+from fireproof.model.drill import PluginProbe, Probe
 from fireproof.model.environment import Environment
+from fireproof.model.params import ASKED_NOTHING, Asked
 from fireproof.model.plan import OCCURRENCE, Plan
-from fireproof.model.ports import Fault, Observer, Signer, Step
+from fireproof.model.ports import Fault, Observer, ProbePlugin, RunningProbe, Signer, Step
 from fireproof.model.record import Record
 from fireproof.probes import read_present, start_probe
 from fireproof.secrets import Keeper
@@ -79,14 +88,20 @@ def known_faults() -> Kinds[Fault]:
     return Kinds("fireproof.faults", load_faults())
 
 
+def known_probes() -> Kinds[ProbePlugin]:
+    """The probes of plug-ins; ours are models of their own."""
+    return Kinds("fireproof.probes", {})
+
+
 def vocabulary() -> Vocabulary:
-    """Every step and fault a drill file may use."""
+    """Every step, fault and probe a drill file may use."""
     steps, faults = known_steps(), known_faults()
 
     def whole() -> Vocabulary:
         return Vocabulary(
             {kind: step.params for kind, step in steps.items()},
             {kind: fault.params for kind, fault in faults.items()},
+            probes={kind: probe.params for kind, probe in known_probes().items()},
         )
 
     return Vocabulary(
@@ -96,14 +111,16 @@ def vocabulary() -> Vocabulary:
     )
 
 
-def make_plan(drill_file: Path, environment_name: str, run: str) -> Plan:
+def make_plan(
+    drill_file: Path, environment_name: str, run: str, asked: Asked = ASKED_NOTHING
+) -> Plan:
     """Drill file and environment, checked against each other and frozen.
 
     Raises:
         DrillFileError: the drill file is wrong in itself.
         EnvironmentRefusal: the environment lacks or does not allow what the drill needs.
     """
-    loaded = read_drill(drill_file, vocabulary())
+    loaded = read_drill(drill_file, vocabulary(), asked)
     environment = load_any_environment(environment_name)
     problems = check_environment(loaded.drill, environment, loaded.marks)
     if problems:
@@ -116,12 +133,15 @@ def make_plan(drill_file: Path, environment_name: str, run: str) -> Plan:
         drill_file=drill_file,
         project=Path.cwd(),
         parameters={n: os.environ[n] for n in RECORDED_PARAMETERS if n in os.environ},
+        params=loaded.params,
+        profile=asked.profile,
         steps=steps,
         faults=faults,
     )
     harm = [use.kind for use in plan.drill.fault]
     others = [use.kind for use in uses(plan.drill) if use not in plan.drill.fault]
-    plugins = steps.packages(others) | faults.packages(harm)
+    theirs = [one.kind for one in plan.drill.probes.values() if isinstance(one, PluginProbe)]
+    plugins = steps.packages(others) | faults.packages(harm) | known_probes().packages(theirs)
     return plan.model_copy(update={"tool": {**plan.tool, **plugins}}) if plugins else plan
 
 
@@ -136,7 +156,11 @@ def planned_environment(folder: RunFolder) -> Environment | None:
 
 
 def make_services(
-    evidence: Path, observe: Observer, signer: Signer, environment: Environment | None
+    evidence: Path,
+    observe: Observer,
+    signer: Signer,
+    environment: Environment | None,
+    approvals: Sequence[Approval] = (),
 ) -> Services:
     """The engine's neighbours, introduced; the environment says which secrets they guard."""
     root = EvidenceRoot(evidence)
@@ -155,12 +179,13 @@ def make_services(
 
     def sign(bag: Path, plan: dict[str, Any]) -> str:
         keeper.refuse_in_the_open(canonical_bytes(plan))
+        put_approvals(bag, approvals)
         return sign_plan(bag, plan, signer)
 
     return Services(
         steps=known_steps(),
         faults=known_faults(),
-        start_probe=start_probe,
+        start_probe=_start_probe,
         read_present=read_present,
         judge_bag=judge_bag,
         sign_plan=sign,
@@ -168,6 +193,16 @@ def make_services(
         observe=_quietly(observe),
         secrets=keeper,
     )
+
+
+def _start_probe(
+    name: str, probe: Probe, *, url: str, run: str, bag: Path, file: str
+) -> RunningProbe:
+    """Start a probe; one of a plug-in is loaded by its own process, from where we know it."""
+    plugin = ""
+    if isinstance(probe, PluginProbe):
+        plugin = installed("fireproof.probes")[probe.kind].value
+    return start_probe(name, probe, url=url, run=run, bag=bag, file=file, plugin=plugin)
 
 
 def _quietly(observe: Observer) -> Observer:

@@ -34,7 +34,16 @@ class Finding(NamedTuple):
 def command(evidence: Path | None) -> int:
     """Say what is missing, and what to do about it. Exit code 0: drills can run; 3: they cannot."""
     base = (evidence or default_evidence()).absolute()
-    found = [*_python(), *_tools(), *_places(base), *_runs(base), *_keys(base), *_lab(), *_drills()]
+    found = [
+        *_python(),
+        *_tools(),
+        *_places(base),
+        *_block(),
+        *_runs(base),
+        *_keys(base),
+        *_lab(),
+        *_drills(),
+    ]
     for one in found:
         mark = {True: "ok     ", False: "MISSING", None: "note   "}[one.ok]
         print(f"{mark}  {one.text}")
@@ -93,6 +102,14 @@ def _places(evidence: Path) -> Iterator[Finding]:
     ok = above.is_dir() and os.access(above, os.W_OK | os.X_OK)
     move = "" if ok else "make it writable, or name another: --evidence DIR"
     yield Finding(ok, f"evidence folder {evidence}: {'writable' if ok else 'not writable'}", move)
+
+
+def _block() -> Iterator[Finding]:
+    from fireproof.guard.order import block_file, read_order
+
+    order = read_order(block_file())
+    if order is not None:
+        yield Finding(False, f"drills are blocked {order}", "once that is over: fireproof unblock")
 
 
 def _runs(evidence: Path) -> Iterator[Finding]:

@@ -1,18 +1,29 @@
-"""``fireproof gameday``: the drills of a game day, one after the other."""
+"""``fireproof gameday``: the drills of a game day, in order and side by side."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from fireproof.cli.settings import RunSettings, default_evidence
+from fireproof.model.params import PROFILES, Profile
+
+if TYPE_CHECKING:
+    from fireproof.cli.with_lab import Stops
+    from fireproof.drillfile import LoadedGameDay
 
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("-e", "--environment", default="lab", show_default=True, help="where all of them run")
 @click.option("--evidence", type=click.Path(path_type=Path), help="folder for runs and bundles")
+@click.option("--profile", type=click.Choice(PROFILES), help="instead of the one the file names")
+@click.option(
+    "--param", "params", multiple=True, metavar="DRILL.NAME=VALUE", help="a param of one drill"
+)
 @click.option("--json", "output", flag_value="json", help="records and results as JSON lines")
 @click.option("--quiet", "output", flag_value="quiet", help="only the bundles' paths")
 @click.option(
@@ -23,35 +34,58 @@ def command(
     file: Path,
     environment: str,
     evidence: Path | None,
+    profile: Profile | None,
+    params: tuple[str, ...],
     output: str | None,
     confirm: tuple[str, ...],
     typed: str,
 ) -> int:
-    """Run the drills that FILE names, in its order; the exit code is the heaviest of theirs."""
-    from fireproof.cli.with_lab import Stops, check_all, run_in_order, run_with_lab
-    from fireproof.drillfile import load_gameday
-    from fireproof.guard.guardian import say
+    """Run the drills that FILE names and seal one bundle that refers to theirs.
 
-    gameday = load_gameday(file)
-    drills = file.parent.parent
+    The exit code is the heaviest of the drills'; the bundle's path is printed last.
+    """
+    from fireproof.cli.compose import vocabulary
+    from fireproof.cli.gameday.conduct import settings_of
+    from fireproof.cli.gameday.day import Day
+    from fireproof.cli.gameday.planning import refuse_outside_window
+    from fireproof.cli.params import parse_params
+    from fireproof.cli.with_lab import Stops, check_all, run_with_lab
+    from fireproof.drillfile import read_gameday
+
+    loaded: LoadedGameDay = read_gameday(file, vocabulary(), profile, parse_params(params))
+    refuse_outside_window(loaded, datetime.now(UTC))
+    base = RunSettings(
+        file,
+        environment,
+        (evidence or default_evidence()).absolute(),
+        output or "plain",
+        confirm=confirm,
+        typed=typed,
+    )
     settings = [
         RunSettings(
-            drills / f"{name}.yaml",
+            member.file,
             environment,
-            evidence or default_evidence(),
-            output or "plain",
-            confirm=confirm,
-            typed=typed,
+            base.evidence,
+            base.output,
+            profile=member.asked.profile,
+            params=tuple(f"{name}={value}" for name, value in member.asked.values.items()),
         )
-        for name in gameday.drills
+        for member in loaded.members
     ]
-    if (output or "plain") == "plain":
-        say(f"game day {gameday.gameday}: {gameday.title}; {len(settings)} drill(s)")
+    day = Day(file, loaded, base, settings_of(loaded.members, base))
+    day.say(
+        f"game day {loaded.gameday.gameday}: {loaded.gameday.title}; {len(loaded.members)} drill(s)"
+    )
+
+    def conduct(_: object, stops: Stops) -> int:
+        return day.run(stops)
+
     if environment == "lab":
-        code = run_with_lab(settings)
+        code = run_with_lab(settings, conduct)
     else:
         with Stops() as stops:
-            code = check_all(settings) or run_in_order(settings, stops)
-    if (output or "plain") == "plain":
-        say(f"game day {gameday.gameday}: exit code {code}")
+            code = check_all(settings) or day.run(stops)
+    day.say(f"game day {loaded.gameday.gameday}: exit code {code}")
+    day.show_path()
     return code

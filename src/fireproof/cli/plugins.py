@@ -1,4 +1,4 @@
-"""Steps, faults and labs of other packages, found by entry points when ours do not have the kind.
+"""Kinds of other packages, found by entry points when ours do not have the kind.
 
 The scan of installed packages costs about 10 ms, so nothing that names only our kinds pays for it.
 A plug-in adds kinds; it can never take the place of one of ours.
@@ -16,6 +16,7 @@ from fireproof.errors import UsageError
 T = TypeVar("T")
 _NEEDED = {
     "fireproof.steps": ("params", "run"),
+    "fireproof.probes": ("params", "ask"),
     "fireproof.faults": (
         *("params", "component", "prepare", "apply"),
         *("undo", "present", "by_hand"),

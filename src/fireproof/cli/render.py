@@ -73,7 +73,7 @@ class Quiet:
 
     def finish(self, result: dict[str, Any]) -> None:
         if result["bundle"]:
-            write_line(sys.stdout, _nearby(result["bundle"]))
+            write_line(sys.stdout, nearby(result["bundle"]))
         else:
             write_line(sys.stderr, f"fireproof: not sealed: {result.get('unsealed')}")
 
@@ -105,12 +105,13 @@ class Plain:
         self._stream = stream
         self._colour = colourful(stream)
         self._zero_ns: int | None = None
+        self._plan: Plan | None = None
         self._doing = "starting"
         self._over = threading.Event()
 
     def begin(self, plan: Plan) -> None:
         threading.Thread(target=self._beat, name="heartbeat", daemon=True).start()
-        drill = plan.drill
+        drill, self._plan = plan.drill, plan
         self._put(f"{drill.drill} on {plan.environment.environment}: {drill.title}")
         self._put(f"run {plan.run}")
 
@@ -133,6 +134,8 @@ class Plain:
         match kind:
             case "phase":
                 return self._paint(f"{data['phase'].upper()}  {_PHASES[data['phase']]}", "1")
+            case "step-start" if data["kind"] == "manual":
+                return f"  {data['label']} … {self._how_to_acknowledge(data)}"
             case "step-start" if data["timeout_ns"] > DEFAULT_STEP_TIMEOUT_NS:
                 return f"  {data['label']} …"  # may take its time: say what is being waited for
             case "step-end":
@@ -164,6 +167,15 @@ class Plain:
                 return self._paint(f"  LEFT BEHIND: {'; '.join(data['found'])}", "31;1")
         return None
 
+    def _how_to_acknowledge(self, data: dict[str, Any]) -> str:
+        if self._plan is None:
+            return ""
+        drill, index = self._plan.drill, data["index"]
+        steps = drill.baseline.steps if data["phase"] == "baseline" else None
+        use = (steps or getattr(drill, data["phase"]))[index]
+        step = f"{data['phase']}-{index:02d}"
+        return f"fireproof acknowledge {self._plan.run} {step} --as {use.params['role']}"
+
     def finish(self, result: dict[str, Any]) -> None:
         self._over.set()
         judgement = result["judgement"]
@@ -178,10 +190,10 @@ class Plain:
             self._put(f"  note: {remark}")
         self._put("")
         if result["bundle"]:
-            self._put(f"  bundle    {_nearby(result['bundle'])}")
+            self._put(f"  bundle    {nearby(result['bundle'])}")
             self._put(f"  identity  sha256:{result['identity']}")
-            self._put(f"  check it  fireproof verify {_nearby(result['bundle'])}")
-            write_line(sys.stdout, _nearby(result["bundle"]))
+            self._put(f"  check it  fireproof verify {nearby(result['bundle'])}")
+            write_line(sys.stdout, nearby(result["bundle"]))
         else:
             self._put(f"  NOT SEALED: {result.get('unsealed')}")
             self._put(f"  the records are in {result['folder']}; once the cause is gone:")
@@ -240,7 +252,7 @@ def _clock(ns: int) -> str:
     return f"{ns // 60_000_000_000:02d}:{ns / 1e9 % 60:04.1f}"
 
 
-def _nearby(path: str) -> str:
+def nearby(path: str) -> str:
     """Relative to here when it is below here."""
     absolute, here = Path(path), Path.cwd()
     return str(absolute.relative_to(here)) if absolute.is_relative_to(here) else path

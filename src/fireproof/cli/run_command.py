@@ -8,6 +8,7 @@ import click
 
 from fireproof.cli.run import run
 from fireproof.cli.settings import RunSettings, default_evidence
+from fireproof.model.params import PROFILES
 
 
 @click.command()
@@ -29,6 +30,8 @@ from fireproof.cli.settings import RunSettings, default_evidence
     "--confirm", multiple=True, metavar="COMPONENT", help="may be broken; asked for in production"
 )
 @click.option("--typed", default="", metavar="NAME", help="the production environment's name")
+@click.option("--profile", type=click.Choice(PROFILES), default="full", show_default=True)
+@click.option("--param", "params", multiple=True, metavar="NAME=VALUE", help="of the drill")
 def command(
     drill: Path,
     environment: str,
@@ -37,6 +40,8 @@ def command(
     with_lab: bool,
     confirm: tuple[str, ...],
     typed: str,
+    profile: str,
+    params: tuple[str, ...],
 ) -> int:
     """Run one drill and seal what was seen.
 
@@ -54,5 +59,7 @@ def command(
             with_lab,
             confirm,
             typed,
+            profile,
+            params,
         )
     )

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import gc
 import traceback
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+from fireproof.cli.approvals import find_enough
 from fireproof.cli.compose import make_plan, make_services
+from fireproof.cli.params import asked_for
 from fireproof.cli.render import Renderer, make_renderer
 from fireproof.cli.settings import RunSettings
 from fireproof.cli.terminal import WAIT_S, ask_at_terminal, show_carets
 from fireproof.drillfile import render
-from fireproof.engine.permission import refusals, typed_wrong
+from fireproof.engine.permission import refusals, typed_wrong, unattended
 from fireproof.engine.start import start
 from fireproof.errors import DrillFileError, EnvironmentRefusal, FireproofError, UsageError
-from fireproof.evidence import ChildSigner, EvidenceRoot
+from fireproof.evidence import Approval, ChildSigner, EvidenceRoot
 from fireproof.guard.folder import RunFolder
 from fireproof.guard.guardian import say
 from fireproof.guard.heartbeat import Heart
@@ -23,6 +26,7 @@ from fireproof.guard.interrupt import Interrupted, Interrupts
 from fireproof.model.plan import Plan
 from fireproof.model.ports import Secrets
 from fireproof.model.verdict import ExitCode
+from fireproof.steps.manual import somebody_is_here
 
 READ_S = 60.0  # secrets that are kept far away
 
@@ -36,9 +40,15 @@ class Known:
         return str(self.secrets.redact(text)) if self.secrets else text
 
 
-def run(settings: RunSettings, folder: RunFolder, signer: ChildSigner, heart: Heart) -> int:
-    """Exit code of one run, in the forked runner."""
-    interrupts = Interrupts()
+def run(
+    settings: RunSettings,
+    folder: RunFolder,
+    signer: ChildSigner,
+    heart: Heart,
+    asked: Callable[[], str | None],
+) -> int:
+    """Exit code of one run, in the forked runner; ``asked``: who wants it stopped."""
+    interrupts = Interrupts(asked)
     interrupts.install()
     renderer = make_renderer(settings.output)
     known = Known()
@@ -63,17 +73,21 @@ def run(settings: RunSettings, folder: RunFolder, signer: ChildSigner, heart: He
     return int(result["exit_code"])
 
 
-def _permit(plan: Plan, settings: RunSettings) -> None:
-    """Refuse what the environment does not allow now, all reasons at once.
+def _permit(plan: Plan, settings: RunSettings, runner: Callable[[], str]) -> list[Approval]:
+    """Refuse what the environment does not allow now, all reasons at once; who approved.
 
     Raises:
         EnvironmentRefusal: nothing was touched, and nothing is left.
     """
     wrong = refusals(plan, confirmed=settings.confirm, now=datetime.now(UTC))
+    wrong += unattended(plan.drill, somebody_is_here=somebody_is_here())
+    approvals, unapproved = find_enough(plan, settings, runner)
+    wrong += unapproved
     if not wrong and (said := typed_wrong(plan, settings.typed, ask_at_terminal)):
         wrong = [said]
     if wrong:
         raise EnvironmentRefusal("\n".join(wrong))
+    return approvals
 
 
 def _run(
@@ -86,11 +100,14 @@ def _run(
     known: Known,
 ) -> dict[str, Any]:
     with interrupts.armed():
-        plan = make_plan(settings.drill, settings.environment, folder.run)
+        plan = make_plan(settings.drill, settings.environment, folder.run, asked_for(settings))
         heart.allow(WAIT_S)  # a person is slower than the guardian is patient
-        _permit(plan, settings)
+        approvals = _permit(plan, settings, lambda: signer.key_id)
         heart.allow(READ_S)
-    services = make_services(folder.evidence, renderer.on_record, signer, plan.environment)
+    plan = plan.model_copy(update={"approvals": {a.key_id: a.sha256 for a in approvals}})
+    services = make_services(
+        folder.evidence, renderer.on_record, signer, plan.environment, approvals
+    )
     known.secrets = services.secrets
     gc.freeze()
     gc.enable()

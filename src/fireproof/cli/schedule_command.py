@@ -106,9 +106,8 @@ def scheduled(files: Sequence[Path], environment: str) -> list[Entry]:
         DrillFileError: with every problem of every file.
         UsageError: a file without a schedule, or none at all.
     """
-    from fireproof.cli.check_command import missing_drills
     from fireproof.cli.compose import vocabulary
-    from fireproof.drillfile import load_drill, load_gameday
+    from fireproof.drillfile import load_drill, read_gameday
     from fireproof.errors import DrillFileError, Problem
     from fireproof.fleet import Entry
 
@@ -122,10 +121,10 @@ def scheduled(files: Sequence[Path], environment: str) -> list[Entry]:
     for file in files or every:
         try:
             if file.parent.name == "gamedays":
-                day = load_gameday(file)
-                problems += missing_drills(file, day.drills)
+                loaded = read_gameday(file, words)
+                day = loaded.gameday
                 name, title, schedule = day.gameday, day.title, day.schedule
-                drills = tuple(file.parent.parent / f"{one}.yaml" for one in day.drills)
+                drills = tuple(dict.fromkeys(member.file for member in loaded.members))
             else:
                 drill = load_drill(file, words)
                 name, title, schedule = drill.drill, drill.title, drill.schedule

@@ -23,6 +23,10 @@ class RunSettings:
     with_lab: bool = False
     confirm: tuple[str, ...] = ()  # components that may be broken
     typed: str = ""  # the name of a production environment, as somebody typed it
+    profile: str = "full"
+    params: tuple[str, ...] = ()  # NAME=VALUE, as given
+    run_id: str = ""  # what a game day has planned; empty for a new one
+    parent: int = 0  # the game day's process: a drill comes down with it
 
     def to_argv(self) -> list[str]:
         """The same, for a child process; the lab is the caller's."""
@@ -31,23 +35,34 @@ class RunSettings:
         for name in self.confirm:
             argv += ["--confirm", name]
         argv += ["--typed", self.typed] if self.typed else []
+        argv += ["--profile", self.profile] if self.profile != "full" else []
+        for param in self.params:
+            argv += ["--param", param]
+        argv += ["--run-id", self.run_id] if self.run_id else []
+        argv += ["--parent", str(self.parent)] if self.parent else []
         return argv if self.output == "plain" else [*argv, f"--{self.output}"]
+
+
+_VALUED = (
+    *("--environment", "-e", "--evidence", "--confirm", "--typed"),
+    *("--profile", "--param", "--run-id", "--parent"),
+)
 
 
 def parse_run(argv: list[str]) -> RunSettings | None:
     """The settings of a well-formed call; None for anything that click should answer."""
     values: dict[str, str] = {}
-    confirm: list[str] = []
+    lists: dict[str, list[str]] = {"--confirm": [], "--param": []}
     drill: str | None = None
     output, with_lab = "plain", False
     words = iter(argv)
     for word in words:
-        if word in ("--environment", "--evidence", "-e", "--confirm", "--typed"):
+        if word in _VALUED:
             value = next(words, None)
             if value is None:
                 return None
-            if word == "--confirm":
-                confirm.append(value)
+            if word in lists:
+                lists[word].append(value)
             else:
                 values["environment" if word == "-e" else word[2:]] = value
         elif word in ("--json", "--quiet"):
@@ -58,9 +73,23 @@ def parse_run(argv: list[str]) -> RunSettings | None:
             return None
         else:
             drill = word
-    if drill is None:
+    profile = values.get("profile", "full")
+    parent = values.get("parent", "0")
+    if drill is None or profile not in ("smoke", "full") or not parent.isdecimal():
         return None
     evidence = Path(values["evidence"]) if "evidence" in values else default_evidence()
     environment = values.get("environment", "lab")
     typed = values.get("typed", "")
-    return RunSettings(Path(drill), environment, evidence, output, with_lab, tuple(confirm), typed)
+    return RunSettings(
+        Path(drill),
+        environment,
+        evidence,
+        output,
+        with_lab,
+        tuple(lists["--confirm"]),
+        typed,
+        profile,
+        tuple(lists["--param"]),
+        values.get("run-id", ""),
+        int(parent),
+    )

@@ -12,6 +12,7 @@ import click
 @click.argument("bundle", type=click.Path(path_type=Path, exists=True, file_okay=False))
 def command(bundle: Path) -> int:
     """What BUNDLE says about itself; ``fireproof verify`` says whether it is true."""
+    from fireproof.cli.gameday.show import drill_lines
     from fireproof.cli.render import objective_lines
     from fireproof.errors import MalformedError
 
@@ -21,12 +22,13 @@ def command(bundle: Path) -> int:
         judgement = run["judgement"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise MalformedError(f"{bundle}: not a bundle: {error}") from error
-    print(f"{plan['drill']['drill']} on {plan['environment']['environment']}, run {run['run']}")
+    what = plan["gameday"]["gameday"] if "gameday" in plan else plan["drill"]["drill"]
+    print(f"{what} on {plan['environment']['environment']}, run {run['run']}")
     print(f"started {plan['created_at']}, sealed {run['sealed_at']}")
     print(f"{judgement['outcome'].upper()}  {judgement['reason']}")
-    for line in objective_lines(judgement):
+    for line in drill_lines(judgement) if "gameday" in plan else objective_lines(judgement):
         print("  " + line)
-    for check in judgement["checks"]:
+    for check in judgement.get("checks", ()):
         print(f"  check {check['name']}: {check['verdict']}, observed {check['observed']}")
     print("this is what the bundle says; check it with: fireproof verify", bundle)
     return 0

@@ -6,39 +6,48 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Any
 
 from fireproof.cli.compose import load_lab, vocabulary
+from fireproof.cli.params import asked_for
 from fireproof.cli.settings import RunSettings
 from fireproof.cli.terminal import show_carets
 from fireproof.drillfile import load_drill, render
 from fireproof.errors import DrillFileError, FireproofError, Problem
 from fireproof.guard.guardian import STOPS, say
+from fireproof.guard.order import why_blocked
 from fireproof.model.verdict import ExitCode, heaviest_exit
 
 
 def check_all(settings: Sequence[RunSettings]) -> int:
-    """0, or 2 after printing every problem of every file; nothing has run."""
+    """0; 2 after printing every problem of every file; 3 when drills are blocked. Nothing runs."""
     problems: list[Problem] = []
     words = vocabulary()
     for one in settings:
         try:
-            load_drill(one.drill, words)
+            load_drill(one.drill, words, asked_for(one))
         except DrillFileError as error:
             problems += error.problems
     if problems:
         say(render(problems, carets=show_carets()))
         return ExitCode.USAGE
+    if (blocked := why_blocked()) is not None:
+        say(f"fireproof: {blocked}\nnothing was run.")
+        return ExitCode.STOPPED_BEFORE_FAULT
     return 0
 
 
-def run_with_lab(settings: Sequence[RunSettings]) -> int:
+def run_with_lab(
+    settings: Sequence[RunSettings],
+    run: Callable[[Sequence[RunSettings], Stops], int] | None = None,
+) -> int:
     """Run the drills one after the other in a fresh lab; the heaviest exit code.
 
     The lab's servers are nobody's children here: a guardian that ends its tree must not take the
-    restored database down. A lab that was up already is used and left up.
+    restored database down. A lab that was up already is used and left up. ``run`` does something
+    else with them than ``run_in_order``.
     """
     code = check_all(settings)
     if code:
@@ -60,7 +69,7 @@ def run_with_lab(settings: Sequence[RunSettings]) -> int:
             return ExitCode.STOPPED_BEFORE_FAULT
         code = int(ExitCode.DIRTY)  # until the drills have said otherwise
         try:
-            code = run_in_order(settings, stops)
+            code = (run or run_in_order)(settings, stops)
         finally:
             if ours and code != ExitCode.DIRTY:
                 left = lab.down(report=report)

@@ -2,6 +2,7 @@
 
 from fireproof.drillfile.findings import render, render_github
 from fireproof.drillfile.fitting import check_environment
+from fireproof.drillfile.gamedays import LoadedGameDay, LoadedMember, read_gameday
 from fireproof.drillfile.load import (
     load_drill,
     load_environment,
@@ -15,6 +16,8 @@ from fireproof.drillfile.vocabulary import Vocabulary
 
 __all__ = [
     "Loaded",
+    "LoadedGameDay",
+    "LoadedMember",
     "Marks",
     "Vocabulary",
     "check_environment",
@@ -23,6 +26,7 @@ __all__ = [
     "load_gameday",
     "parse_drill",
     "read_drill",
+    "read_gameday",
     "render",
     "render_github",
     "schema",

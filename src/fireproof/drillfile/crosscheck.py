@@ -10,8 +10,8 @@ from collections.abc import Container, Iterable
 
 from pydantic import BaseModel
 
-from fireproof.drillfile.drills import Draft, PlacedEntry
-from fireproof.drillfile.findings import At, Findings, Path
+from fireproof.drillfile.drills import PROBES, Draft, PlacedEntry
+from fireproof.drillfile.findings import At, Findings, Path, shown
 from fireproof.drillfile.tree import Items, Node, Scalar, Table, child, plain
 from fireproof.drillfile.uses import NAME, PlacedUse, main_component
 from fireproof.drillfile.vocabulary import Vocabulary
@@ -21,6 +21,7 @@ from fireproof.model.drill import (
     AlertProbe,
     FaultParams,
     HttpProbe,
+    PluginProbe,
     RecoveryTime,
     SqlProbe,
     TcpProbe,
@@ -47,9 +48,12 @@ def check_draft(draft: Draft, vocabulary: Vocabulary, findings: Findings) -> Non
         _probe(probe, findings)
     for objective in draft.objectives:
         _objective(objective, draft, vocabulary, findings)
+    _harmless(draft, findings)
     _saved(draft, findings)
     for use in draft.every_use():
         _longer_than_nothing(use.table, use.path, ("timeout", "expires"), findings)
+        if use.kind == "manual":
+            _role(use, draft, findings)
     for use in draft.uses[("fault",)]:
         _fault(use, draft, findings)
     _abort(draft, findings)
@@ -76,6 +80,19 @@ def _duration(table: Node | None, key: str, default_ns: int | None = None) -> in
 
 def _default_ns(model: type[BaseModel], name: str) -> int:
     return int(model.model_fields[name].default)
+
+
+def _observes_a_service(probe: PlacedEntry) -> bool:
+    """Whether a recovery time can be measured with it; those of plug-ins are all of that sort."""
+    return probe.variant in _SERVICE or (probe.variant is not None and probe.variant not in PROBES)
+
+
+def _probe_default_ns(probe: PlacedEntry, name: str) -> int | None:
+    """None for a plug-in's probe that was not understood, which has been said."""
+    if isinstance(probe.value, PluginProbe):
+        return int(getattr(probe.value, name))
+    model = _SERVICE.get(str(probe.variant))
+    return _default_ns(model, name) if model else None
 
 
 def _place(table: Table, key: str) -> At:
@@ -108,11 +125,11 @@ def _probe(probe: PlacedEntry, findings: Findings) -> None:
         _alerts(probe, findings)
     if probe.variant == "tcp":
         _host_and_port(table, probe.path, findings)
-    if probe.variant not in _SERVICE or not isinstance(good, Table):
+    if not _observes_a_service(probe) or not isinstance(good, Table):
         return
     _longer_than_nothing(good, (*probe.path, "good"), ("within",), findings)
     within = _duration(good, "within")
-    timeout = _duration(table, "timeout", _default_ns(_SERVICE[probe.variant], "timeout"))
+    timeout = _duration(table, "timeout", _probe_default_ns(probe, "timeout"))
     if within is not None and timeout and within > timeout:
         text = f"expected at most the probe's timeout of {format_duration(timeout)}"
         place = child(good, "within")
@@ -150,6 +167,33 @@ def _objective(
         _which_alert(objective, probe, findings)
     if objective.variant == "checks":
         _twice(child(table, "checks"), (*path, "checks"), findings)
+    _covers(table, path, findings)
+
+
+def _covers(table: Table, path: Path, findings: Findings) -> None:
+    """Checklist rows, each once; by checks only of those that the objective names."""
+    covers = child(table, "covers")
+    _twice(covers, (*path, "covers"), findings)
+    if not isinstance(covers, Table):
+        return
+    checks = child(table, "checks")
+    named = [str(plain(node)) for node in (checks.nodes if isinstance(checks, Items) else ())]
+    for name, entry in covers.entries.items():
+        _twice(entry.node, (*path, "covers", name), findings)
+        if name not in named:
+            text = f"{shown(name)} is not among the objective's checks{suggestion(name, named)}"
+            findings.add(entry.key_at, (*path, "covers", name), text)
+
+
+def _harmless(draft: Draft, findings: Findings) -> None:
+    """A drill without a fault is fine as long as nothing is measured from the fault."""
+    fault = child(draft.root, "fault")
+    if fault is not None and (not isinstance(fault, Items) or fault.nodes):
+        return
+    for objective in draft.objectives:
+        if objective.variant in _SOURCES:
+            text = "is measured from the injection, and there is no fault; add one under `fault:`"
+            findings.add(objective.table.at, objective.path, text)
 
 
 def _which_alert(objective: PlacedEntry, probe: PlacedEntry | None, findings: Findings) -> None:
@@ -207,7 +251,8 @@ def _source(objective: PlacedEntry, draft: Draft, findings: Findings) -> PlacedE
     path = (*objective.path, "from")
     variants, wanted = _SOURCES[str(objective.variant)]
     probe = _named_probe(node.value, node.at, path, draft, findings)
-    if probe is None or probe.variant in (None, *variants):
+    plugin = objective.variant == "rto" and probe and _observes_a_service(probe)
+    if probe is None or plugin or probe.variant in (None, *variants):
         return probe
     fitting = sorted(other.name for other in draft.probes if other.variant in variants)
     cure = f"; {' and '.join(map(repr, fitting))} would do" if fitting else ""
@@ -231,9 +276,9 @@ def _named_probe(
 
 def _resolution(objective: PlacedEntry, probe: PlacedEntry | None, findings: Findings) -> None:
     """A probe slower than what it should show can only be inconclusive."""
-    if probe is None or probe.variant not in _SERVICE:
+    if probe is None or not _observes_a_service(probe):
         return
-    every = _duration(probe.table, "every", _default_ns(_SERVICE[probe.variant], "every"))
+    every = _duration(probe.table, "every", _probe_default_ns(probe, "every"))
     hold = _duration(objective.table, "hold", _default_ns(RecoveryTime, "hold"))
     for key, limit in (("rto", _duration(objective.table, "rto")), ("hold", hold)):
         if every and limit and limit < every:
@@ -315,6 +360,16 @@ def _span(ns: int) -> str:
     if not minutes or not rest:
         return format_duration(ns)
     return format_duration(ns - rest) + format_duration(rest)
+
+
+def _role(use: PlacedUse, draft: Draft, findings: Findings) -> None:
+    """Who acknowledges a manual step is one of those whom the drill asks for."""
+    node, roles = child(use.table, "role"), child(draft.root, "roles")
+    names = list(roles.entries) if isinstance(roles, Table) else []
+    if isinstance(node, Scalar) and isinstance(node.value, str) and node.value not in names:
+        cure = suggestion(node.value, names) or "; add it under `roles:`"
+        text = f"no role is called {node.value!r}{cure}"
+        findings.add(node.at, (*use.path, "role"), text)
 
 
 def _expiry(fault: PlacedUse, draft: Draft, findings: Findings) -> None:

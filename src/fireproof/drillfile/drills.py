@@ -22,10 +22,12 @@ from fireproof.model.drill import (
     Detection,
     Drill,
     HttpProbe,
+    ProbeParams,
     RecoveryTime,
     SqlProbe,
     TcpProbe,
     Use,
+    plugin_probe,
 )
 
 PHASES: tuple[Path, ...] = (
@@ -112,7 +114,7 @@ def read_drill_tree(root: Node, vocabulary: Vocabulary, findings: Findings) -> D
     return Draft(
         root,
         header,
-        tuple(_entries(root, "probes", PROBES, findings)),
+        tuple(_entries(root, "probes", _probe_kinds(root, vocabulary), findings)),
         tuple(_entries(root, "objectives", OBJECTIVES, findings)),
         uses,
     )
@@ -155,7 +157,19 @@ def _entries(
             continue  # the header's model has said so
         variant = _variant(table, path, variants, findings)
         value = validate(variants[variant], table, path, findings) if variant else None
+        if variant and isinstance(value, ProbeParams):
+            value = plugin_probe(variant, value)
         yield PlacedEntry(path, name, table, variant, value)
+
+
+def _probe_kinds(root: Table, vocabulary: Vocabulary) -> Mapping[str, type[BaseModel]]:
+    """Ours, and those of plug-ins when an entry is none of ours."""
+    node = child(root, "probes")
+    entries = node.entries.values() if isinstance(node, Table) else ()
+    tables = [entry.node for entry in entries if isinstance(entry.node, Table)]
+    if all(PROBES.keys() & table.entries.keys() for table in tables):
+        return PROBES
+    return {**vocabulary.whole().probes, **PROBES}
 
 
 def _variant(

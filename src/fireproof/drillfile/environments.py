@@ -15,6 +15,10 @@ _KEY = re.compile(r"[a-z0-9_-]+")
 _FIELDS = keys_at(Component, ())
 _NAMES_A_SECRET = re.compile(r"(?:^|[-_])(password|passwd|secret|token|(?:api|access|secret)-key)$")
 _PASSWORD = re.compile(r"\bpassword\s*=\s*(?!\{)\S|://[^/\s:@{]*:(?!\{)[^/\s@]+@", re.IGNORECASE)
+_TAKEN = {
+    "saved": "{saved.NAME} is the value of an earlier step",
+    "param": "{param.NAME} is a param of the drill",
+}
 _PLACES = {
     "env": (re.compile(r"[A-Za-z_][A-Za-z0-9_]*"), "env:NAME, with the name of a variable"),
     "file": (re.compile(r"\S.*"), "file:PATH"),
@@ -31,10 +35,9 @@ def read_environment_tree(root: Node, findings: Findings) -> Environment | None:
             name: _component(entry.node, ("components", name), findings)
             for name, entry in components.entries.items()
         }
-        if "saved" in components.entries:
-            text = "'saved' is taken: {saved.NAME} is the value of an earlier step"
-            at = components.entries["saved"].key_at
-            findings.add(at, ("components", "saved"), text)
+        for name in _TAKEN.keys() & components.entries.keys():
+            at = components.entries[name].key_at
+            findings.add(at, ("components", name), f"{name!r} is taken: {_TAKEN[name]}")
     return validate(Environment, root, (), findings, instead=instead)
 
 

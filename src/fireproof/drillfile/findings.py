@@ -33,11 +33,17 @@ class Findings:
     def __init__(self, file: str) -> None:
         self.file = file
         self._found: dict[Problem, None] = {}  # a dict keeps order and drops repeats
+        self._notes: dict[At, str] = {}
+
+    def explain(self, at: At, note: str) -> None:
+        """End every later problem at this place with a note: where its value came from."""
+        self._notes[at] = self._notes.get(at, "") + note
 
     def add(self, at: At, path: Sequence[str | int], text: str) -> None:
         if self.full:
             return
         where = _line(".".join(str(part) for part in path), _LONGEST_PATH)
+        text += self._notes.get(at, "")
         self._found[Problem(self.file, at.line, at.column, where, _line(text, _LONGEST))] = None
 
     def __len__(self) -> int:

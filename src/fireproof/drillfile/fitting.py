@@ -9,7 +9,7 @@ from fireproof.drillfile.marks import Marks
 from fireproof.drillfile.uses import main_component
 from fireproof.drillfile.words import suggestion
 from fireproof.errors import Problem
-from fireproof.model.drill import CanaryProbe, Drill, SqlProbe, Use
+from fireproof.model.drill import CanaryProbe, Drill, PluginProbe, SqlProbe, Use
 from fireproof.model.environment import Environment, references
 
 _FOR_PEOPLE = frozenset({"title", "save"})  # never resolved
@@ -44,6 +44,8 @@ class _Fitting:
             self._component(name, ("components", index))
         for name, probe in drill.probes.items():
             data = probe.model_dump(mode="json", by_alias=True)
+            if isinstance(probe, PluginProbe):
+                data = data["params"]  # as its file has it
             self._texts(_texts(data, ("probes", name)))
             if isinstance(probe, CanaryProbe):
                 self._component(probe.read_from, ("probes", name, "read-from"))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from fireproof.drillfile.findings import At
 from fireproof.drillfile.tree import Node, child
 from fireproof.model.drill import Drill
+from fireproof.model.params import InForce
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,8 @@ class Marks:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A drill with the places of its parts."""
+    """A drill with the places of its parts, and the values that its params have."""
 
     drill: Drill
     marks: Marks
+    params: Mapping[str, InForce] = field(default_factory=dict)

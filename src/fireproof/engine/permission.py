@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from datetime import datetime
 
+from fireproof.engine.planning import uses
+from fireproof.model.drill import Drill
 from fireproof.model.plan import Plan
 
 
@@ -37,6 +39,21 @@ def refusals(plan: Plan, *, confirmed: Collection[str], now: datetime) -> list[s
 def must_confirm(plan: Plan) -> bool:
     """Whether each drilled component is to be named again."""
     return plan.environment.confirm or plan.environment.environment_class == "production"
+
+
+def unattended(drill: Drill, *, somebody_is_here: bool) -> list[str]:
+    """Manual steps that nobody could acknowledge; a run would fail there, with the fault standing.
+
+    Args:
+        drill: what would run.
+        somebody_is_here: whether the run could ask at a terminal.
+    """
+    return [
+        f"{use.label()}: there is no terminal to acknowledge it at, and it names no file; "
+        "add `acknowledge: PATH`, or run it at a terminal"
+        for use in uses(drill)
+        if use.kind == "manual" and not use.params.get("acknowledge") and not somebody_is_here
+    ]
 
 
 def typed_wrong(plan: Plan, typed: str, ask: Callable[[str], str | None]) -> str:

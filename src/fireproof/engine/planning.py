@@ -13,6 +13,7 @@ from fireproof.clock import utc_label
 from fireproof.errors import EnvironmentRefusal
 from fireproof.model.drill import Drill, StepParams, Use
 from fireproof.model.environment import Environment
+from fireproof.model.params import InForce, Profile
 from fireproof.model.plan import Plan
 from fireproof.model.ports import Fault, Step
 
@@ -27,6 +28,8 @@ def freeze(
     drill_file: Path,
     project: Path,
     parameters: Mapping[str, str],
+    params: Mapping[str, InForce],
+    profile: Profile,
     steps: Mapping[str, Step],
     faults: Mapping[str, Fault],
 ) -> Plan:
@@ -38,9 +41,10 @@ def freeze(
     if not _is_utf8(str(project.resolve())):
         raise EnvironmentRefusal(f"{str(project)!a}: expected a path in UTF-8; move the project")
     check_procedures(drill, project, steps, faults)
-    return write_plan(
+    plan = write_plan(
         drill, environment, run=run, drill_file=drill_file, project=project, parameters=parameters
     )
+    return plan.model_copy(update={"params": dict(params), "profile": profile})
 
 
 def write_plan(

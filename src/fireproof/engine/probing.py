@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fireproof.errors import EnvironmentRefusal
-from fireproof.model.drill import AlertProbe, CanaryProbe, HttpProbe, Probe, SqlProbe
+from fireproof.model.drill import AlertProbe, CanaryProbe, HttpProbe, PluginProbe, Probe, SqlProbe
 from fireproof.model.environment import Environment, resolve
 
 
@@ -24,4 +26,25 @@ def probe_address(probe: Probe, environment: Environment) -> tuple[str, str]:
         if not dsn:
             raise EnvironmentRefusal(f"component {probe.on!r} has no `dsn` for an sql probe")
         return "sql", resolve(dsn, environment)
+    if isinstance(probe, PluginProbe):
+        return probe.kind, ""  # its own parameters say where
     return "tcp", resolve(probe.tcp, environment)
+
+
+def located(probe: Probe, environment: Environment) -> Probe:
+    """The probe with values in place of references, where its parameters may hold any.
+
+    Raises:
+        EnvironmentRefusal: when the environment does not state one.
+    """
+    if not isinstance(probe, PluginProbe):
+        return probe
+
+    def filled(value: Any) -> Any:
+        if isinstance(value, str):
+            return resolve(value, environment)
+        if isinstance(value, dict):
+            return {key: filled(item) for key, item in value.items()}
+        return [filled(item) for item in value] if isinstance(value, list) else value
+
+    return probe.model_copy(update={"params": filled(dict(probe.params))})

@@ -16,6 +16,7 @@ from fireproof.engine.services import Services
 from fireproof.errors import FireproofError, MalformedError, UndoError
 from fireproof.guard.folder import RunFolder
 from fireproof.guard.lease import Lease
+from fireproof.guard.order import read_order
 from fireproof.journal import JournalWriter, read_journal
 from fireproof.model.plan import Plan
 from fireproof.model.verdict import ExitCode
@@ -71,9 +72,14 @@ def _recover(folder: RunFolder, services: Services, why: str, by: str) -> dict[s
             # The components are ours until nothing is left in them.
             lease = Lease()
             held_by = f"recovery of {plan.run}"
-            lease.wait(plan.environment.identity, plan.drill.components, held_by, LEASE_WAIT_S)
+            where = plan.environment.identity, plan.drill.components
+            lease.wait(*where, held_by, LEASE_WAIT_S, run=str(folder.root))
+            if (given_up := read_order(folder.abandoned)) is not None:
+                why = f"{why}, after it was given up {given_up}"
             _undo(journal, cleanup, why, by)
-            quarantine_if_dirty(lease, plan, folder, journal)
+            if not quarantine_if_dirty(lease, plan, folder, journal):
+                lease.lift(*where, str(folder.root))  # of a run that somebody had abandoned
+                folder.abandoned.unlink(missing_ok=True)
             lease.release()
     finally:
         journal.close()
@@ -82,11 +88,13 @@ def _recover(folder: RunFolder, services: Services, why: str, by: str) -> dict[s
 
 def quarantine_if_dirty(
     lease: Lease, plan: Plan, folder: RunFolder, journal: JournalWriter
-) -> None:
-    """Keep everybody off components in which a fault may still stand."""
+) -> bool:
+    """Keep everybody off components in which a fault may still stand; whether that was needed."""
     last = journal.records[-1]
-    if last.kind != "residue" or last.data["clean"] is not True:
+    dirty = last.kind != "residue" or last.data["clean"] is not True
+    if dirty:
         lease.quarantine(plan.environment.identity, plan.drill.components, str(folder.root))
+    return dirty
 
 
 def is_quarantined(folder: RunFolder) -> bool:

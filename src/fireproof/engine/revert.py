@@ -7,6 +7,7 @@ from typing import Any
 
 from fireproof.clock import clock_pair, monotonic_ns
 from fireproof.errors import FireproofError
+from fireproof.guard.standing import standing
 from fireproof.model.ports import Fault
 from fireproof.model.record import Record
 
@@ -15,13 +16,6 @@ UNDO_TIMEOUT_NS = 120 * 10**9
 
 Note = Callable[..., object]
 """Appends to the journal if that can be done; never raises (``Cleanup.note``)."""
-
-
-def standing(records: Sequence[Record]) -> list[Record]:
-    """Intents without a ``reverted``, newest first."""
-    back = {record.data["fault"] for record in records if record.kind == "reverted"}
-    intents = [record for record in records if record.kind == "intent"]
-    return [record for record in reversed(intents) if record.data["fault"] not in back]
 
 
 def revert_all(

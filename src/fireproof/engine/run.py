@@ -12,7 +12,7 @@ from typing import Any
 from fireproof.clock import clock_pair, monotonic_ns
 from fireproof.engine.cleanup import Cleanup
 from fireproof.engine.observation import load1, machine
-from fireproof.engine.probing import probe_address
+from fireproof.engine.probing import located, probe_address
 from fireproof.engine.revert import ATTEMPTS, UNDO_TIMEOUT_NS
 from fireproof.engine.services import Services
 from fireproof.engine.stage import Stage
@@ -170,7 +170,8 @@ class Run:
             detail = self._await_service()
         died = any(not probe.alive() for probe in self._probes.values())  # then nobody can tell
         ok = None if detail and died else not detail
-        self._note("recovered", ok=ok, detail=detail or "service answers again")
+        done = "service answers again" if self._drill.fault else "no fault was planned"
+        self._note("recovered", ok=ok, detail=detail or done)
         good = ok is True
         self._enter("verify")
         if good:
@@ -208,7 +209,8 @@ class Run:
 
     def _start_probes(self) -> None:
         for name, probe in self._drill.probes.items():
-            kind, address = probe_address(probe, self._services.secrets.reveal())
+            place = self._services.secrets.reveal()
+            kind, address = probe_address(probe, place)
             file = f"data/samples/{name}.csv"
             (self._folder.data / "samples").mkdir(exist_ok=True)
             every = round(1e9 / probe.rate) if isinstance(probe, CanaryProbe) else probe.every
@@ -223,7 +225,7 @@ class Run:
             self._running.append(name)
             self._probes[name] = self._services.start_probe(
                 name,
-                probe,
+                located(probe, place),
                 url=address,
                 run=self._plan.run,
                 bag=self._folder.bag,

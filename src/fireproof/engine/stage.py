@@ -55,6 +55,7 @@ class Stage:
             deadline_ns=monotonic_ns() + timeout_ns,
             saved=dict(self._saved),
             secret=self._services.secrets.holds,
+            mailbox=self._folder.root / "acknowledge" / f"{phase}-{index:02d}",
         )
 
     def run_step(self, index: int, use: Use) -> bool | None:

@@ -63,7 +63,13 @@ def parse_canonical_object(data: bytes, name: str) -> dict[str, Any]:
     return value
 
 
-def differences(stored: object, again: object, path: str = "", limit: int = 8) -> list[str]:
+def differences(
+    stored: object,
+    again: object,
+    path: str = "",
+    limit: int = 8,
+    words: tuple[str, str] = ("is stored", "is recomputed"),
+) -> list[str]:
     """Where two JSON values part, as ``objectives.0.verdict: 'met' is stored, 'missed' is ...``."""
     if isinstance(stored, dict) and isinstance(again, dict):
         pairs = [(str(key), stored.get(key), again.get(key)) for key in sorted({*stored, *again})]
@@ -72,10 +78,11 @@ def differences(stored: object, again: object, path: str = "", limit: int = 8) -
     elif type(stored) is type(again) and stored == again:
         return []
     else:
-        return [f"{path or 'value'}: {_short(stored)} is stored, {_short(again)} is recomputed"]
+        return [f"{path or 'value'}: {_short(stored)} {words[0]}, {_short(again)} {words[1]}"]
     found: list[str] = []
     for key, one, other in pairs:
-        found += differences(one, other, f"{path}.{key}" if path else key, limit - len(found))
+        below = f"{path}.{key}" if path else key
+        found += differences(one, other, below, limit - len(found), words)
         if len(found) >= limit:
             break
     return found[:limit]

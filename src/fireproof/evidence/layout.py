@@ -19,6 +19,7 @@ RUN: Final = "run.json"
 GUIDE: Final = "VERIFY.md"
 SCRIPT: Final = "verify.sh"
 JOURNAL: Final = "data/journal.jsonl"
+APPROVALS: Final = "data/approvals"
 PLAN_SIGNED: Final = "plan.sigstore.json"
 RUN_SIGNED: Final = "run.sigstore.json"
 TEST_RESULT_SIGNED: Final = "test-result.sigstore.json"
@@ -51,6 +52,16 @@ class EvidenceRoot:
     def trust(self) -> Path:
         """Public keys that are believed: every ``*.pub.pem`` here."""
         return self.path / "trust"
+
+    @property
+    def approvals(self) -> Path:
+        """Approvals of plans, by the digest of what was approved."""
+        return self.path / "approvals"
+
+    @property
+    def approvers(self) -> Path:
+        """Public keys of those who may approve; none of them vouches for a run."""
+        return self.trust / "approvers"
 
     @property
     def private_key(self) -> Path:

@@ -148,7 +148,7 @@ def _seal(
     if run_record is not None:
         write_durably(bag / RUN, canonical_bytes(run_record))
     record = parse_run(read_small(bag / RUN, MAX_BYTES))
-    if record.run != run or record.plan_sha256 != plan.sha256:
+    if (record.run, record.plan_sha256, record.kind) != (run, plan.sha256, plan.kind):
         raise EvidenceError(f"{RUN} is about another run or plan than {run}")
     for name in (GUIDE, SCRIPT):
         write_durably(bag / name, Path(__file__).with_name(name).read_bytes())

@@ -20,6 +20,8 @@ DRILL_PLAN: Final = "https://fireproof.dev/drill-plan/v1"
 DRILL_RUN: Final = "https://fireproof.dev/drill-run/v1"
 TEST_RESULT: Final = "https://in-toto.io/attestation/test-result/v0.1"
 RUN_FORMAT: Final = "fireproof-run/v1"
+GAMEDAY_PLAN_FORMAT: Final = "fireproof-gameday-plan/v1"
+GAMEDAY_RUN_FORMAT: Final = "fireproof-gameday-run/v1"
 MAX_SUBJECTS: Final = (
     1_000  # past this the tag manifest speaks for the files: 150 bytes each add up
 )
@@ -31,9 +33,10 @@ class PlanFile:
 
     run: str
     created_at: str
-    drill: str
+    drill: str  # or game day, by its kind
     environment: str
     sha256: str
+    kind: str = "drill"  # or "gameday"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,19 +50,22 @@ class RunFile:
     verdicts: Mapping[str, str]  # by objective
     checks: tuple[tuple[str, str], ...]  # name, verdict; names may repeat
     judgement: Mapping[str, Any]
+    kind: str = "drill"  # or "gameday": the verdicts are then those of its drills
 
 
 def parse_plan(data: bytes) -> PlanFile:
     """Plan of a bundle, from its bytes."""
     plan = parse_canonical_object(data, PLAN)
+    kind = "gameday" if plan.get("format") == GAMEDAY_PLAN_FORMAT else "drill"
     return PlanFile(
         run=_text(plan, "run", PLAN),
         created_at=_text(plan, "created_at", PLAN),
-        drill=_text(_object(plan, "drill", PLAN), "drill", f"{PLAN}: drill"),
+        drill=_text(_object(plan, kind, PLAN), kind, f"{PLAN}: {kind}"),
         environment=_text(
             _object(plan, "environment", PLAN), "environment", f"{PLAN}: environment"
         ),
         sha256=sha256_hex(data),
+        kind=kind,
     )
 
 
@@ -69,11 +75,12 @@ def parse_run(data: bytes) -> RunFile:
     expected = {"format", "run", "sealed_at", "plan_sha256", "environment_record", "judgement"}
     if set(record) != expected:
         raise MalformedError(f"{RUN}: expected the fields {sorted(expected)}, got {sorted(record)}")
-    if record["format"] != RUN_FORMAT:
+    if record["format"] not in (RUN_FORMAT, GAMEDAY_RUN_FORMAT):
         raise MalformedError(f"{RUN}: expected format {RUN_FORMAT!r}, got {record['format']!r}")
+    kind = "gameday" if record["format"] == GAMEDAY_RUN_FORMAT else "drill"
     judgement = _object(record, "judgement", RUN)
     where = f"{RUN}: judgement"
-    objectives = _verdicts(judgement, "objectives", where)
+    objectives = _verdicts(judgement, "objectives" if kind == "drill" else "drills", where)
     if len({name for name, _ in objectives}) != len(objectives):
         raise MalformedError(f"{where}.objectives: a name stands twice")
     _object(record, "environment_record", RUN)
@@ -83,17 +90,18 @@ def parse_run(data: bytes) -> RunFile:
         plan_sha256=_text(record, "plan_sha256", RUN),
         outcome=_text(judgement, "outcome", where),
         verdicts=dict(objectives),
-        checks=tuple(_verdicts(judgement, "checks", where)),
+        checks=tuple(_verdicts(judgement, "checks", where)) if kind == "drill" else (),
         judgement=judgement,
+        kind=kind,
     )
 
 
 def plan_statement(plan: PlanFile) -> bytes:
     """Claim made before the first step: this is what will be done, against these limits."""
-    predicate = {
+    predicate: dict[str, Any] = {
         "run": plan.run,
         "createdAt": plan.created_at,
-        "drill": plan.drill,
+        plan.kind: plan.drill,
         "environment": plan.environment,
     }
     return _statement(DRILL_PLAN, [(PLAN, plan.sha256)], predicate)
@@ -101,9 +109,9 @@ def plan_statement(plan: PlanFile) -> bytes:
 
 def run_statement(identity: str, digests: Mapping[str, str], plan: PlanFile, run: RunFile) -> bytes:
     """Claim made at the end: this is what happened, and these are the files that show it."""
-    predicate = {
+    predicate: dict[str, Any] = {
         "run": run.run,
-        "drill": plan.drill,
+        plan.kind: plan.drill,
         "environment": plan.environment,
         "outcome": run.outcome,
         "verdicts": dict(run.verdicts),
@@ -111,6 +119,8 @@ def run_statement(identity: str, digests: Mapping[str, str], plan: PlanFile, run
         "createdAt": plan.created_at,
         "sealedAt": run.sealed_at,
     }
+    if run.kind == "gameday":
+        predicate |= {"members": _members(run.judgement)}
     return _statement(DRILL_RUN, _subjects(identity, digests), predicate)
 
 
@@ -122,9 +132,10 @@ def test_result_statement(
     PASSED only for a run that passed; everything else is FAILED, because a gate may read WARNED
     as good enough. What could not be told stands under warnedTests.
     """
-    results = [(f"objective:{name}", verdict) for name, verdict in run.verdicts.items()]
+    what = "objective" if run.kind == "drill" else "drill"
+    results = [(f"{what}:{name}", verdict) for name, verdict in run.verdicts.items()]
     results += [(f"check:{name}", verdict) for name, verdict in run.checks]
-    predicate = {
+    predicate: dict[str, Any] = {
         "result": "PASSED" if run.outcome == "passed" else "FAILED",
         "configuration": [{"name": PLAN, "digest": {"sha256": plan.sha256}}],
         "passedTests": [name for name, verdict in results if verdict == "met"],
@@ -132,6 +143,15 @@ def test_result_statement(
         "failedTests": [name for name, verdict in results if verdict == "missed"],
     }
     return _statement(TEST_RESULT, _subjects(identity, digests), predicate)
+
+
+def _members(judgement: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The drills of a game day by run, each with the digest that names its bundle."""
+    return [
+        {"run": drill.get("run"), "digest": {"sha256": drill["identity"]}}
+        for drill in judgement["drills"]
+        if drill.get("identity")
+    ]
 
 
 def _subjects(identity: str, digests: Mapping[str, str]) -> list[tuple[str, str]]:

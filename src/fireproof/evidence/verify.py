@@ -9,8 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fireproof.errors import FireproofError, MalformedError, VerificationError
+from fireproof.evidence.approval import verify_approvals
 from fireproof.evidence.bag import Bag, read_bag
-from fireproof.evidence.canonical import MAX_BYTES, canonical_bytes, differences, parse_canonical
+from fireproof.evidence.canonical import (
+    MAX_BYTES,
+    canonical_bytes,
+    differences,
+    parse_canonical,
+    parse_canonical_object,
+)
 from fireproof.evidence.digest import sha256_hex
 from fireproof.evidence.envelope import decode_envelope, short_id, verify_envelope
 from fireproof.evidence.layout import (
@@ -96,7 +103,11 @@ class VerificationReport:
 
 
 def verify_bundle(
-    folder: Path, keys: TrustedKeys, recompute: Recompute, read_journal: ReadJournal
+    folder: Path,
+    keys: TrustedKeys,
+    recompute: Recompute,
+    read_journal: ReadJournal,
+    approvers: TrustedKeys | None = None,
 ) -> VerificationReport:
     """Check a bundle against keys got from elsewhere; never raises for a bad bundle.
 
@@ -106,8 +117,9 @@ def verify_bundle(
         recompute: makes the judgement again from the bundle's journal and samples. Runs only on
             bytes whose structure and digests hold.
         read_journal: reads the bundle's journal strictly.
+        approvers: trusted keys of those who may approve a plan; needed when one was approved.
     """
-    look = _Look(folder, keys, recompute, read_journal)
+    look = _Look(folder, keys, recompute, read_journal, approvers or {})
     steps = tuple(
         look.step(name, check)
         for name, check in (
@@ -119,6 +131,9 @@ def verify_bundle(
             ("residue", look.residue),
         )
     )
+    approved = look.step("approvals", look.approvals)
+    if approved.detail:  # none asked for and none there is nothing to report
+        steps = (*steps, approved)
     identity = look.bag.identity if look.bag else None
     run = look.plan.run if look.plan else None
     return VerificationReport(folder, run, identity, look.outcome, steps)
@@ -132,6 +147,7 @@ class _Look:
     keys: TrustedKeys
     recompute: Recompute
     read_journal: ReadJournal
+    approvers: TrustedKeys
     bag: Bag | None = None
     plan: PlanFile | None = None
     run: RunFile | None = None
@@ -202,6 +218,8 @@ class _Look:
             problems.append(f"{RUN}: is about run {self.run.run!r}, the folder is {name!r}")
         if self.plan and self.run and self.run.plan_sha256 != self.plan.sha256:
             problems.append(f"{RUN}: names another plan than {PLAN}")
+        if self.plan and self.run and self.run.kind != self.plan.kind:
+            problems.append(f"{RUN}: is of a {self.run.kind}, {PLAN} of a {self.plan.kind}")
         if not self.plan or not self.run:
             problems.append(f"{PLAN} or {RUN} cannot be read, so they were not compared")
         if "structure" in self.failed:
@@ -237,9 +255,10 @@ class _Look:
             problems += [f"{RUN}: judgement.{text}" for text in found or ["bytes differ"]]
             return ""
         self.outcome = self.run.outcome
-        objectives, checks = len(self.run.verdicts), len(self.run.checks)
+        found = [_count(len(self.run.verdicts), "objective" if self._is_drill else "drill")]
+        found += [_count(len(self.run.checks), "check")] if self._is_drill else []
         return (
-            f"{_count(objectives, 'objective')} and {_count(checks, 'check')} recomputed from "
+            f"{' and '.join(found)} recomputed from "
             f"journal and samples, byte for byte (sha256 {sha256_hex(again)[:16]}); "
             f"outcome {self.run.outcome}"
         )
@@ -260,6 +279,22 @@ class _Look:
             text = f"the residue check was not clean, yet the outcome is {outcome!r}"
             problems.append(f"{JOURNAL}: {text}")
         return f"NOT clean, and the outcome says so: {last.data.get('found')}"
+
+    @property
+    def _is_drill(self) -> bool:
+        return self.run is not None and self.run.kind == "drill"
+
+    def approvals(self, problems: list[str]) -> str:
+        """Who agreed to exactly this plan; empty when nobody was asked."""
+        if self.plan is None or "structure" in self.failed:
+            return ""  # that has been said, and without a plan nothing was approved
+        if self.run is not None and self.run.outcome == Outcome.MISSED_RUN.value:
+            return ""  # nobody has to agree to what was never begun
+        plan = parse_canonical_object(self._small(PLAN), PLAN)
+        runner = decode_envelope(self._small(PLAN_SIGNED), PLAN_SIGNED).key_id
+        detail, wrong = verify_approvals(self.folder, plan, self.approvers, runner)
+        problems += wrong
+        return detail
 
     def _bag(self) -> Bag:
         if self.bag is None:

@@ -9,6 +9,7 @@ from pydantic import Field, NonNegativeInt, model_validator
 
 from fireproof.model.drill import FaultParams, Name
 from fireproof.model.quantity import Duration, Size
+from fireproof.model.strict import unsaid
 
 
 class KillParams(FaultParams):
@@ -154,7 +155,7 @@ class PlaybookFaultParams(FaultParams):
     playbook: str
     undo: str
     present: str | None = None
-    expiry: str | None = None
+    expiry: str | None = Field(default=None, exclude_if=unsaid)
     component: Name
     vars: Mapping[str, str] = {}
 

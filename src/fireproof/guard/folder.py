@@ -63,6 +63,11 @@ class RunFolder:
     def result(self) -> Path:
         return self.root / "result.json"
 
+    @property
+    def abandoned(self) -> Path:
+        """Where it says who gave the undo up; the sweeper leaves such a run to people."""
+        return self.root / "abandoned.json"
+
     def create(self) -> int:
         """Make the folder and take its lock; returns the lock's descriptor.
 
@@ -148,9 +153,10 @@ class RunFolder:
     def discard(self) -> None:
         """Remove a folder whose journal has not one whole record."""
         plan = (self.bag / "plan.json", self.bag / "plan.sigstore.json")
-        for path in (self.ballast, self.journal, *plan, self.lock):
+        approvals = self.data / "approvals"
+        for path in (self.ballast, self.journal, *plan, *approvals.glob("*"), self.lock):
             with contextlib.suppress(OSError):
                 path.unlink()
-        for folder in (self.data, self.bag, self.root):
+        for folder in (approvals, self.data, self.bag, self.root):
             with contextlib.suppress(OSError):
                 folder.rmdir()

@@ -8,28 +8,25 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from fireproof.guard.abandon import abandon
 from fireproof.guard.folder import RunFolder
 from fireproof.guard.heartbeat import Heart, Pulse
+from fireproof.guard.say import say
 from fireproof.guard.sweeper import unfinished
+from fireproof.guard.vigil import STOPS, Vigil
 from fireproof.processes import become_subreaper, die_with_parent, kill_tree
+
+__all__ = ["STOPS", "recover", "say", "supervise", "sweep"]
 
 # Undo of every fault (3 attempts of 120 s each), the wait for a lease, judge and seal.
 RECOVER_TIMEOUT_S = 3600.0
-LOOK_MS = 500
-STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-
-
-def say(text: str) -> None:
-    """A line for the person, if there still is one: a lost terminal stops no undo."""
-    with contextlib.suppress(Exception):
-        print(text, file=sys.stderr, flush=True)
 
 
 def sweep(evidence: Path) -> list[RunFolder]:
@@ -40,6 +37,9 @@ def sweep(evidence: Path) -> list[RunFolder]:
     """
     standing = []
     for folder in unfinished(evidence):
+        if folder.abandoned.exists():  # a person has it in hand, and its components are quarantined
+            say(f"fireproof: run {folder.run} was abandoned: fireproof recover {folder.root}")
+            continue
         say(f"fireproof: run {folder.run} was left unfinished; recovering it")
         recover(folder, "the run was found without an owner", "sweeper")
         if folder.read_result() is None and not folder.is_down:
@@ -47,11 +47,18 @@ def sweep(evidence: Path) -> list[RunFolder]:
     return standing
 
 
-def recover(folder: RunFolder, why: str, by: str, options: Sequence[str] = ()) -> int:
+def recover(
+    folder: RunFolder,
+    why: str,
+    by: str,
+    options: Sequence[str] = (),
+    *,
+    vigil: Vigil | None = None,
+) -> int:
     """Undo and seal in a fresh process of its own session; its exit code.
 
     What it prints for people goes to our stderr; with ``options`` such as ``--json`` its result
-    goes to our stdout, because it is then the result of this call.
+    goes to our stdout, because it is then the result of this call. ``vigil`` listens meanwhile.
     """
     argv = [sys.executable, "-m", "fireproof", "recover", str(folder.root), "--why", why]
     argv += ["--by", by]
@@ -62,11 +69,19 @@ def recover(folder: RunFolder, why: str, by: str, options: Sequence[str] = ()) -
         start_new_session=True,
     )
     try:
+        if vigil is not None and vigil.wait(
+            child.pid, give_up_at=time.monotonic() + RECOVER_TIMEOUT_S
+        ):
+            raise subprocess.TimeoutExpired(argv, RECOVER_TIMEOUT_S)
         return child.wait(RECOVER_TIMEOUT_S)
     except subprocess.TimeoutExpired:
         kill_tree(child.pid)
+        if vigil is not None:  # the wait killed its root first, so what was below came to us
+            kill_tree(os.getpid(), including_root=False)
         child.wait()
-        say(f"fireproof: recovery of {folder.run} took too long; by hand: {' '.join(argv[:5])}")
+        if vigil is None or not vigil.abandoned:
+            by_hand = " ".join(argv[:5])
+            say(f"fireproof: recovery of {folder.run} took too long; by hand: {by_hand}")
         return 4
 
 
@@ -76,11 +91,13 @@ def supervise(
     *,
     between: Callable[[], None] = lambda: None,
     options: Sequence[str] = (),
+    asked: Callable[[], str | None] = lambda: None,
 ) -> int:
     """Run ``runner`` in a forked child and answer for its end; the run's exit code.
 
     The caller has blocked STOPS; the runner unblocks them once it can take them. ``between`` is
-    called in the guardian once the child has been forked; ``options`` go to a recovery.
+    called in the guardian once the child has been forked; ``options`` go to a recovery; ``asked``
+    says that somebody wants the run stopped.
     """
     guardian = os.getpid()
     pulse = Pulse()
@@ -91,21 +108,21 @@ def supervise(
             os._exit(70)  # the guardian died before the line above; nothing has been done
         os.close(pulse.reads)
         _run(runner, Heart(pulse.writes))
+    vigil = Vigil(folder, asked)
+    vigil.listen()
     pulse.listen()
     between()
     become_subreaper()
-    # A terminal sends SIGINT to both of us; the runner takes the first and is deaf to the second.
-    for signum in STOPS:
-        signal.signal(signum, lambda number, _: _forward(child, number))
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
-    status, hung = _wait(child, pulse)
-    code = os.waitstatus_to_exitcode(status)
+    hung = vigil.wait(child, pulse=pulse)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     kill_tree(guardian, including_root=False)
+    if vigil.abandoned:
+        return abandon(folder)
     how = "" if code >= 0 else "it hung" if hung else f"signal {-code}"
-    return _answer(folder, code if code >= 0 else 128 - code, how, options)
+    return _answer(folder, code if code >= 0 else 128 - code, how, options, vigil)
 
 
-def _answer(folder: RunFolder, code: int, how: str, options: Sequence[str]) -> int:
+def _answer(folder: RunFolder, code: int, how: str, options: Sequence[str], vigil: Vigil) -> int:
     """Exit code once the runner is gone; whatever it left open is brought to its end first."""
     result = folder.read_result()
     if result is not None:
@@ -118,7 +135,9 @@ def _answer(folder: RunFolder, code: int, how: str, options: Sequence[str]) -> i
     if not how and folder.is_down:
         return code  # undone but not sealed: the runner has said why, the next start tries again
     how = how or f"exit code {code}"
-    code = recover(folder, f"the runner died ({how})", "guardian", options)
+    code = recover(folder, f"the runner died ({how})", "guardian", options, vigil=vigil)
+    if vigil.abandoned:
+        return abandon(folder)
     if folder.read_result() is None and not folder.is_down:
         say(f"fireproof: A FAULT MAY STILL STAND; now: fireproof recover {folder.root}")
         return 4
@@ -141,40 +160,3 @@ def _run(runner: Callable[[Heart], int], heart: Heart) -> None:
             with contextlib.suppress(Exception):
                 stream.flush()
         os._exit(code)
-
-
-def _forward(child: int, signum: int) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(child, signum)
-
-
-def _wait(child: int, pulse: Pulse) -> tuple[int, bool]:
-    """Wait status of the child, and whether it had to be ended because it hung.
-
-    Reaps orphans that were handed to us meanwhile.
-    """
-    hung = False
-    pidfd = os.pidfd_open(child)
-    poller = select.poll()
-    poller.register(pidfd, select.POLLIN)
-    while not poller.poll(LOOK_MS):
-        _reap_others(child)
-        if not hung and pulse.has_stopped():
-            hung = True
-            with contextlib.suppress(OSError):
-                signal.pidfd_send_signal(pidfd, signal.SIGKILL)
-    os.close(pidfd)
-    for signum in STOPS:  # its pid is anybody's once it is reaped, and the way down is not stopped
-        signal.signal(signum, signal.SIG_IGN)
-    return os.waitpid(child, 0)[1], hung
-
-
-def _reap_others(child: int) -> None:
-    while True:
-        try:
-            info = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-        except ChildProcessError:
-            return
-        if info is None or info.si_pid == child:
-            return
-        os.waitpid(info.si_pid, 0)

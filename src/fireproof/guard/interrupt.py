@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -27,7 +27,8 @@ class Interrupted(BaseException):
 class Interrupts:
     """The first reason to stop wins; later ones change nothing."""
 
-    def __init__(self) -> None:
+    def __init__(self, asked: Callable[[], str | None] = lambda: None) -> None:
+        self._asked = asked  # who had the guardian send SIGTERM, if it was somebody
         self._pending: Interrupted | None = None
         self._armed = False
         self._closed = False
@@ -63,8 +64,13 @@ class Interrupts:
 
     def _on_signal(self, signum: int, frame: FrameType | None) -> None:
         if self._pending is None:
+            order = self._asked() if signum == signal.SIGTERM else None
             name = signal.Signals(signum).name
-            self._pending = Interrupted(f"stopped by {name}", "signal", signum)
+            self._pending = (
+                Interrupted(f"stopped by {name}", "signal", signum)
+                if order is None
+                else Interrupted(order, "operator")
+            )
         self._raise_pending()
 
     def _on_poke(self, signum: int, frame: FrameType | None) -> None:

@@ -20,6 +20,30 @@ def lease_folder() -> Path:
     return Path(named or f"{tempfile.gettempdir()}/fireproof-leases-{os.getuid()}")
 
 
+def make_lease_folder(folder: Path | None = None) -> Path:
+    """The folder, made if need be; what keeps drills apart may not be another user's.
+
+    Raises:
+        EnvironmentRefusal: when there is no such place.
+    """
+    folder = folder or lease_folder()
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if folder.stat().st_uid != os.getuid():
+            raise EnvironmentRefusal(f"{folder}: belongs to another user; remove it")
+    except OSError as error:
+        raise EnvironmentRefusal(no_place(folder, error)) from error
+    return folder
+
+
+def no_place(folder: Path, error: OSError) -> str:
+    """Why the lease folder cannot be used."""
+    return (
+        f"{error.filename or folder}: no place for leases: {error.strerror}; "
+        "FIREPROOF_LEASES names another folder"
+    )
+
+
 class Lease:
     """Exclusive hold on components for as long as this process keeps it."""
 
@@ -27,34 +51,37 @@ class Lease:
         self._folder = folder or lease_folder()
         self._held: list[int] = []
 
-    def take(self, identity: str, components: Iterable[str], holder: str) -> None:
-        """Take all or none.
+    def take(self, identity: str, components: Iterable[str], holder: str, *, run: str = "") -> None:
+        """Take all or none; a quarantine of ``run`` itself (its folder) does not keep it out.
 
         Raises:
             EnvironmentRefusal: when somebody drills one of them, naming who.
         """
         try:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if self._folder.stat().st_uid != os.getuid():
-                raise EnvironmentRefusal(f"{self._folder}: belongs to another user; remove it")
+            make_lease_folder(self._folder)
             for component in sorted(set(components)):
-                self._take(identity, component, holder)
+                self._take(identity, component, holder, run)
         except OSError as error:
             self.release()
-            raise EnvironmentRefusal(
-                f"{error.filename or self._folder}: no place for leases: {error.strerror}; "
-                "FIREPROOF_LEASES names another folder"
-            ) from error
+            raise EnvironmentRefusal(no_place(self._folder, error)) from error
         except EnvironmentRefusal:
             self.release()
             raise
 
-    def wait(self, identity: str, components: Iterable[str], holder: str, timeout_s: float) -> None:
+    def wait(
+        self,
+        identity: str,
+        components: Iterable[str],
+        holder: str,
+        timeout_s: float,
+        *,
+        run: str = "",
+    ) -> None:
         """Take all, waiting for others to end; raises as ``take`` does when that is too long."""
         give_up_at = time.monotonic() + timeout_s
         while True:
             try:
-                return self.take(identity, components, holder)
+                return self.take(identity, components, holder, run=run)
             except EnvironmentRefusal:
                 if time.monotonic() > give_up_at:
                     raise
@@ -87,7 +114,7 @@ class Lease:
     def _mark(self, identity: str, component: str) -> Path:
         return self._path(identity, component, "quarantine")
 
-    def _take(self, identity: str, component: str, holder: str) -> None:
+    def _take(self, identity: str, component: str, holder: str, run: str) -> None:
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
         fd = os.open(self._path(identity, component, "lease"), flags, 0o600)
         self._held.append(fd)
@@ -99,7 +126,7 @@ class Lease:
                 f"component {component!r} is under drill by {other}; wait for it to end"
             ) from None
         dirty = self.quarantined_by(identity, component)
-        if dirty is not None and dirty != holder:
+        if dirty is not None and dirty not in (holder, run):
             raise EnvironmentRefusal(
                 f"component {component!r} is in quarantine: a fault could not be taken back; "
                 f"see to it, then: fireproof recover {dirty}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fireproof.judge.gameday import judge_gameday
 from fireproof.judge.run import judge_run
 
-__all__ = ["judge_run"]
+__all__ = ["judge_gameday", "judge_run"]

@@ -31,7 +31,11 @@ def conclude(
     checks: Sequence[CheckResult],
 ) -> Conclusion:
     """Outcome of the run; precedence as in the table of exit codes."""
-    ended = find_dirt(story) or find_missed(plan, story) or find_abort(story)
+    ended = (
+        find_dirt(story)
+        or find_missed(plan, story)
+        or find_abort(story, harmless=not plan.drill.fault)
+    )
     if ended:
         return ended
     findings: list[tuple[Verdict, str]] = []
@@ -46,7 +50,8 @@ def conclude(
     if verdict is Verdict.MET:
         held = [f"{many(len(objectives), 'objective')} met"]
         held += [f"{many(len(checks), 'check')} held"] if checks else []
-        reason = f"{' and '.join(held)}; every fault taken back"
+        after = "every fault taken back" if plan.drill.fault else "no fault was planned"
+        reason = f"{' and '.join(held)}; {after}"
         return Conclusion(Outcome.PASSED, ExitCode.OK, reason)
     why = [text for one, text in findings if one is verdict]
     reason = _one_line(why[0]) + (f" (and {len(why) - 1} more)" if len(why) > 1 else "")
@@ -93,8 +98,12 @@ def find_missed(plan: Plan, story: Story) -> Conclusion | None:
     return Conclusion(Outcome.MISSED_RUN, ExitCode.STOPPED_BEFORE_FAULT, reason)
 
 
-def find_abort(story: Story) -> Conclusion | None:
-    """An abort that was cleanly undone."""
+def find_abort(story: Story, *, harmless: bool = False) -> Conclusion | None:
+    """An abort that was cleanly undone.
+
+    A ``harmless`` drill has no fault, but from where one would be its steps may have changed the
+    system: an abort there is no stop before anything was touched.
+    """
     aborts = list(story.of("abort"))
     if not aborts:
         return None
@@ -102,6 +111,8 @@ def find_abort(story: Story) -> Conclusion | None:
     harmed = any(record.seq < aborts[0].seq for record in story.of("intent", "injected"))
     signal = next((r.data["signal"] for r in aborts if r.data["signal"]), None)
     after = "; every fault taken back" if harmed else "; nothing was harmed"
+    if harmless and story.phase_start_ns("fault") is not None:
+        harmed, after = True, "; no fault was planned"
     reason = f"aborted in {data['phase']} by {data['by']}: {_one_line(str(data['why']))}{after}"
     if signal:
         code = 128 + int(signal)

@@ -7,15 +7,20 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints, field_validator
 
+from fireproof.model.params import Param, Value
 from fireproof.model.quantity import Duration, Rate
 from fireproof.model.rule import parse_expression
 from fireproof.model.schedule import Schedule
 from fireproof.model.strict import Name as Name
 from fireproof.model.strict import Strict as Strict
-from fireproof.model.strict import unsaid
+from fireproof.model.strict import Text, unsaid
 
 ControlId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9.-]+:[A-Za-z0-9.()/_-]+$")]
 """``framework:id``, for example ``nist-800-53:CP-9(1)``."""
+
+ROWS = 161  # of the readiness checklist; catalog/checklist.yaml names them
+Row = Annotated[int, Field(ge=1, le=ROWS)]
+"""Number of a checklist row."""
 
 DEFAULT_STEP_TIMEOUT_NS = 60 * 10**9  # a step nobody thought about may not hold a drill for longer
 
@@ -159,9 +164,37 @@ class AlertProbe(Strict):
     timeout: Duration = 10**9
 
 
-ServiceProbe = HttpProbe | TcpProbe | SqlProbe
+class ProbeParams(Strict):
+    """What every probe of a plug-in may carry; subclasses add a field named like the probe."""
+
+    every: Duration = 100 * 10**6
+    timeout: Duration = 10**9
+    good: InTime = InTime()
+
+
+class PluginProbe(Strict):
+    """One use of a probe of another package: its kind and its validated parameters.
+
+    A bundle is judged without that package: what was good stands in the samples.
+    """
+
+    kind: str
+    params: Mapping[str, Any]
+    every: Duration
+    timeout: Duration
+    good: InTime
+
+
+def plugin_probe(kind: str, params: ProbeParams) -> PluginProbe:
+    """The use of a plug-in's probe, defaults written out."""
+    body = params.model_dump(mode="json", by_alias=True)
+    common = {name: body.pop(name) for name in ProbeParams.model_fields}
+    return PluginProbe.model_validate({"kind": kind, "params": body, **common})
+
+
+ServiceProbe = HttpProbe | TcpProbe | SqlProbe | PluginProbe
 """What a recovery time can be measured with."""
-Probe = HttpProbe | TcpProbe | SqlProbe | CanaryProbe | AlertProbe
+Probe = HttpProbe | TcpProbe | SqlProbe | CanaryProbe | AlertProbe | PluginProbe
 
 
 class RecoveryTime(Strict):
@@ -172,6 +205,7 @@ class RecoveryTime(Strict):
     hold: Duration = 5 * 10**9
     clock: Literal["injection", "outage", "verified"] = "injection"
     controls: tuple[ControlId, ...] = ()
+    covers: tuple[Row, ...] = Field(default=(), exclude_if=unsaid)
 
 
 class DataLoss(Strict):
@@ -181,6 +215,7 @@ class DataLoss(Strict):
     lost: int | None = Field(default=None, ge=0)
     from_: Name = Field(alias="from")
     controls: tuple[ControlId, ...] = ()
+    covers: tuple[Row, ...] = Field(default=(), exclude_if=unsaid)
 
 
 class Detection(Strict):
@@ -192,13 +227,18 @@ class Detection(Strict):
     from_: Name = Field(alias="from")
     alert: AlertName | None = None  # which, when the probe waits for several
     controls: tuple[ControlId, ...] = ()
+    covers: tuple[Row, ...] = Field(default=(), exclude_if=unsaid)
 
 
 class CheckObjective(Strict):
-    """These named checks all hold. At least one, each by the name its step gives it."""
+    """These named checks all hold. At least one, each by the name its step gives it.
+
+    ``covers`` names checklist rows for all of them, or for single ones by the check's name.
+    """
 
     checks: tuple[str, ...] = Field(min_length=1)
     controls: tuple[ControlId, ...] = ()
+    covers: tuple[Row, ...] | Mapping[str, tuple[Row, ...]] = Field(default=(), exclude_if=unsaid)
 
 
 Objective = RecoveryTime | DataLoss | Detection | CheckObjective
@@ -234,9 +274,12 @@ class Drill(Strict):
     objectives: Mapping[Name, Objective] = Field(min_length=1)
     preflight: tuple[Use, ...] = ()
     baseline: Baseline = Baseline()
-    fault: tuple[Use, ...] = Field(min_length=1)
+    fault: tuple[Use, ...] = ()  # may be empty when no objective measures from the injection
     recover: tuple[Use, ...] = ()
     verify: tuple[Use, ...] = ()
     refuse: tuple[Use, ...] = ()
     abort: tuple[AbortWhen, ...] = ()
+    params: Mapping[Name, Value | Param] = Field(default={}, exclude_if=unsaid)
+    runbook: Text | None = Field(default=None, exclude_if=unsaid)
+    roles: Mapping[Name, Text] = Field(default={}, exclude_if=unsaid)
     schedule: Schedule | None = Field(default=None, exclude_if=unsaid)

@@ -11,6 +11,7 @@ from pydantic import ConfigDict, Field, StringConstraints, ValidationInfo, field
 
 from fireproof.errors import EnvironmentRefusal
 from fireproof.model.drill import Name, Strict
+from fireproof.model.strict import unsaid
 
 _REFERENCE = re.compile(r"\{([a-z][a-z0-9-]*)\.([a-z0-9_-]+)\}")
 _ELSEWHERE = re.compile(r"(env|file|aws-sm):(.*)", re.DOTALL)
@@ -77,7 +78,8 @@ class Component(Strict):
     kind: str
     control: Control | None = None
     faults: tuple[str, ...] = ()
-    hosts: tuple[HostName, ...] = ()  # of the environment's inventory; empty: this host
+    # Of the environment's inventory; none: this host.
+    hosts: tuple[HostName, ...] = Field(default=(), exclude_if=unsaid)
 
     @field_validator("*", mode="before")
     @classmethod
@@ -137,6 +139,11 @@ class Freeze(Strict):
         return parse_instant(self.from_) <= now < parse_instant(self.until)
 
 
+def _nobody(needed: object) -> bool:
+    """Whether nobody is asked to approve; then a plan has the bytes that it had before."""
+    return not needed
+
+
 class Environment(Strict):
     """A named place with its components."""
 
@@ -145,11 +152,21 @@ class Environment(Strict):
         alias="class"
     )
     identity: str = ""  # what leases are keyed by; two names for one place share it
-    inventory: Inventory | None = None
+    inventory: Inventory | None = Field(default=None, exclude_if=unsaid)
     components: Mapping[Name, Component] = Field(min_length=1)
     record: Mapping[str, str] = {}  # versions and digests that the place states about itself
+    approvals: int | None = Field(default=None, ge=0, validate_default=True, exclude_if=_nobody)
+    approvers: tuple[str, ...] = Field(default=(), exclude_if=unsaid)  # files of their public keys
     confirm: bool = False  # every drilled component is named again by --confirm
     freeze: tuple[Freeze, ...] = ()
+
+    @field_validator("approvals")
+    @classmethod
+    def _one_in_production(cls, needed: int | None, info: ValidationInfo) -> int:
+        production = info.data.get("environment_class") == "production"
+        if production and needed == 0:
+            raise ValueError("expected at least 1 for class production, got 0")
+        return production * 1 if needed is None else needed
 
     @field_validator("components")
     @classmethod

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from fireproof.model.drill import Drill, Strict
+from pydantic import Field
+
+from fireproof.model.drill import Drill
 from fireproof.model.environment import Environment
+from fireproof.model.params import InForce, Profile
+from fireproof.model.strict import Strict, unsaid
 
 PLAN_FORMAT = "fireproof-plan/v1"
 OCCURRENCE = "OCCURRENCE"  # parameter: when a scheduled run was due, ISO 8601
@@ -24,3 +28,7 @@ class Plan(Strict):
     procedures: Mapping[str, str]  # path relative to the project: sha256
     tool: Mapping[str, str]  # fireproof version, git commit, dirtiness
     parameters: Mapping[str, str] = {}
+    profile: Profile = Field(default="full", exclude_if=lambda profile: profile == "full")
+    params: Mapping[str, InForce] = Field(default={}, exclude_if=unsaid)
+    # id of the key that approved: sha256 of the envelope
+    approvals: Mapping[str, str] = Field(default={}, exclude_if=unsaid)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-from fireproof.model.drill import FaultParams, StepParams
+from fireproof.model.drill import FaultParams, ProbeParams, StepParams
 from fireproof.model.environment import Environment
 from fireproof.model.judgement import Judgement
 from fireproof.model.plan import Plan
@@ -48,6 +48,7 @@ class StepContext:
     saved: Mapping[str, str] = field(default_factory=dict)  # values of earlier ``save:`` steps
     beat: Callable[[], None] = lambda: None  # call at least once a second while waiting
     secret: Callable[[str], bool] = lambda text: False  # whether a known secret stands in a text
+    mailbox: Path | None = None  # where somebody may acknowledge this step; outside the bag
 
 
 class Step(Protocol):
@@ -59,6 +60,23 @@ class Step(Protocol):
     params: type[StepParams]
 
     def run(self, params: Any, context: StepContext) -> StepResult: ...
+
+
+class ProbePlugin(Protocol):
+    """A probe of another package. Lives in the probe's own process, where ``ask`` is called from
+    several threads, one a question, each at its own due time.
+    """
+
+    kind: str
+    params: type[ProbeParams]
+
+    def ask(self, params: Any, deadline_ns: int) -> str:
+        """Ask once: "" when all is well, else one line on why not. References are resolved.
+
+        Returns by ``deadline_ns`` (CLOCK_MONOTONIC): one that does not ends the probe. Raises
+        ConnectionError, TimeoutError or OSError as they come; each is an answer that is not good.
+        """
+        ...
 
 
 class Fault(Protocol):

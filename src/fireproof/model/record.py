@@ -23,6 +23,9 @@ KINDS: Final[dict[str, str]] = {
     "injected": "fault before_ns after_ns detail",
     "fault-failed": "fault detail",
     "recovered": "ok detail",
+    "drill-start": "member run",  # of a game day; durable before the drill's process exists
+    "drill-end": "member run code outcome identity before_ns after_ns why",
+    "drill-not-run": "member why",
     "abort": "why by phase signal",
     "revert-begin": "fault attempt",
     "reverted": "fault noop observed",

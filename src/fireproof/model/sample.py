@@ -9,9 +9,10 @@ PROBE_HEADER = "due_ns,sent_ns,connected_ns,done_ns,status,outcome"
 """One row an attempt. ``sent_ns`` is taken just before the connection is opened, ``done_ns`` just
 after the last byte or the failure; ``connected_ns`` is taken after the TLS handshake, if any, and
 empty if it never connected; a timeout counts from ``due_ns``; ``status`` is empty without an
-answer, and always of tcp and sql probes (sql: ``connected_ns`` is the end of the login, and an SQL
-error is ``error``). Outcome: good, bad-status, bad-content, slow, timeout, refused, reset, error,
-not-sent. A not-sent row has only ``due_ns``: the in-flight cap was reached."""
+answer, and always of tcp, sql and plug-in probes (sql: ``connected_ns`` is the end of the login,
+and an SQL error is ``error``; plug-in: it equals ``sent_ns``). Outcome: good, bad-status,
+bad-content, slow, timeout, refused, reset, error, not-sent. A not-sent row has only ``due_ns``: the
+in-flight cap was reached."""
 
 CANARY_HEADER = "event,seq,at_ns,detail"
 """Two rows a write. ``intent``: about to be sent (detail = key). Then one of ``acked`` (2xx read to

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from fireproof.model.sample import CANARY_HEADER, PROBE_HEADER, canary_body, canary_key
 from fireproof.probes.attempt import Attempt, HttpAttempt
 from fireproof.probes.http1 import request
+from fireproof.probes.plugin import PluginAttempt
 from fireproof.probes.rows import RowWriter
 from fireproof.probes.sql import SqlAttempt
 
@@ -75,7 +76,7 @@ class HttpObserver:
 
 
 class PlainObserver:
-    """A connection, or the answer to a query; good is the right value, in time."""
+    """A connection, the answer to a query or of a plug-in; good is the right one, in time."""
 
     header = PROBE_HEADER
 
@@ -98,6 +99,8 @@ class PlainObserver:
 
     def _grade(self, attempt: Attempt) -> str:
         if isinstance(attempt, SqlAttempt) and self._equals not in (None, attempt.value):
+            return "bad-content"
+        if isinstance(attempt, PluginAttempt) and attempt.why:
             return "bad-content"
         late = self._within_ns is not None and attempt.done_ns - attempt.sent_ns > self._within_ns
         return "slow" if late else "good"

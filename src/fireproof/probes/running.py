@@ -13,7 +13,14 @@ from pathlib import Path
 from typing import IO, Any
 
 from fireproof.errors import StepError
-from fireproof.model.drill import AlertProbe, CanaryProbe, Probe, SqlProbe, TcpProbe
+from fireproof.model.drill import (
+    AlertProbe,
+    CanaryProbe,
+    PluginProbe,
+    Probe,
+    SqlProbe,
+    TcpProbe,
+)
 from fireproof.probes.status import FINISHED, STARTING, Status, new_page
 from fireproof.processes import scrubbed
 
@@ -93,7 +100,7 @@ def _count_rows(path: Path) -> tuple[int, bool]:
 
 
 def start_probe(
-    name: str, probe: Probe, *, url: str, run: str, bag: Path, file: str
+    name: str, probe: Probe, *, url: str, run: str, bag: Path, file: str, plugin: str = ""
 ) -> ProbeProcess:
     """Start the probe's process; returns once it observes.
 
@@ -104,6 +111,7 @@ def start_probe(
         run: run id; canary keys start with it.
         bag: root of the bag.
         file: sample file, relative to the bag; must not exist yet.
+        plugin: ``module:class`` of a probe of another package.
 
     Raises:
         StepError: when the process cannot be started or refuses its task.
@@ -122,6 +130,10 @@ def start_probe(
     elif isinstance(probe, SqlProbe):
         task |= {"kind": "sql", "period_ns": probe.every, "within_ns": probe.good.within}
         task |= {"query": probe.sql, "equals": probe.good.equals}
+    elif isinstance(probe, PluginProbe):
+        task |= {"kind": probe.kind, "period_ns": probe.every, "within_ns": probe.good.within}
+        # It finds what we find, wherever the package was installed.
+        task |= {"plugin": plugin, "params": dict(probe.params), "sys_path": sys.path}
     elif isinstance(probe, AlertProbe):
         rules = [(rule.alert, rule.expr, rule.for_) for rule in probe.rules]
         task |= {"kind": "alerts", "period_ns": probe.every, "rules": rules}

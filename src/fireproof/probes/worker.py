@@ -98,6 +98,10 @@ def _source(task: dict[str, Any]) -> tuple[StartAttempt, type[Any], dict[str, An
     """How questions are asked, and by which observer they are judged."""
     kind, url = task["kind"], task["url"]
     plain = {"within_ns": task.get("within_ns"), "equals": task.get("equals")}
+    if "plugin" in task:
+        from fireproof.probes.plugin import asking
+
+        return asking(task), PlainObserver, plain
     if kind == "sql":
         return _sql(url, task["query"]), PlainObserver, plain
     if kind == "tcp":
@@ -154,7 +158,8 @@ async def _work(task: dict[str, Any]) -> int:
     loop.add_signal_handler(signal.SIGTERM, work.stop)
     gc.collect()
     gc.freeze()
-    if task["kind"] not in ("sql", "alerts"):  # these make garbage; the others cut their cycles
+    # These make garbage, and who knows what a plug-in makes; the others cut their cycles.
+    if task["kind"] not in ("sql", "alerts") and "plugin" not in task:
         gc.disable()  # a collection is a pause, and pauses are what we measure in others
     status.state = RUNNING
     await running

@@ -18,6 +18,7 @@ STEPS: Final[Mapping[str, str]] = {
     "check": "fireproof.steps.check:Check",
     "digest": "fireproof.steps.digest:Digest",
     "http": "fireproof.steps.http_request:HttpRequest",
+    "manual": "fireproof.steps.manual:Manual",
     "playbook": "fireproof.steps.playbook:Playbook",
     "process": "fireproof.steps.process:Process",
     "pytest": "fireproof.steps.pytest_folder:PytestFolder",

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import pty
-import select
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from support.approver import make_approver
 from support.scenario import Scenario
+from support.terminal import Terminal
 
 pytestmark = pytest.mark.component
 
@@ -59,7 +57,10 @@ def test_production_needs_its_components_and_its_name(scenario: Placed) -> None:
     """One wrong -e at a prompt must not be an outage."""
     scenario.place = {"class": "production"}
 
-    assert "name what will be broken: --confirm tiny" in _refused(scenario)
+    said = _refused(scenario)
+    assert "name what will be broken: --confirm tiny" in said
+    assert "asks for 1 approval of exactly this plan" in said
+    _approve(scenario)
     assert "there is no terminal" in _refused(scenario, "--confirm", "tiny")
     assert "typed 'dusk', expected 'desk'" in _refused(
         scenario, "--confirm", "tiny", "--typed", "dusk"
@@ -68,35 +69,27 @@ def test_production_needs_its_components_and_its_name(scenario: Placed) -> None:
     assert (ran.code, ran.outcome) == (0, "passed"), ran.stderr
 
 
+def _approve(scenario: Placed) -> None:
+    _, drill, _, place = scenario.write()
+    key = make_approver(scenario.evidence, "owner")
+    child = scenario.call(["approve", drill, "-e", place, "--key", str(key)])
+    _, stderr = child.communicate(timeout=60)
+    assert child.returncode == 0, stderr
+
+
 def _at_a_terminal(scenario: Placed, answer: str) -> tuple[int, str]:
     """Exit code and screen of a run in a terminal of its own, with one line typed."""
-    words = [sys.executable, "-m", "fireproof", *scenario.write(), "--confirm", "tiny"]
-    pid, screen = pty.fork()
-    if pid == 0:
-        os.chdir(scenario.project)
-        os.execve(sys.executable, words, scenario.environ | {"CI": "1"})  # noqa: S606
-    seen, typed, give_up_at = b"", False, time.monotonic() + 60
-    while time.monotonic() < give_up_at:
-        if select.select([screen], [], [], 0.2)[0]:
-            try:
-                block = os.read(screen, 4096)
-            except OSError:
-                break  # its last process closed the terminal
-            if not block:
-                break
-            seen += block
-        if not typed and b"Type its name" in seen:
-            os.write(screen, answer.encode() + b"\n")
-            typed = True
-    _, status = os.waitpid(pid, 0)
-    os.close(screen)
-    return os.waitstatus_to_exitcode(status), seen.decode("utf-8", "replace")
+    terminal = Terminal([*scenario.write(), "--confirm", "tiny"], scenario)
+    terminal.wait_for("Type its name")
+    terminal.type(answer + "\n")
+    return terminal.end(), terminal.seen
 
 
 @pytest.mark.full
 def test_the_name_is_read_from_the_terminal(scenario: Placed) -> None:
     """People type; scripts pass --typed."""
     scenario.place = {"class": "production"}
+    _approve(scenario)
 
     code, seen = _at_a_terminal(scenario, "desk")
     assert code == 0, seen

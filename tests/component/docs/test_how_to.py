@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,7 @@ from support.postgres import (
     unprivileged,
     wait_for_database,
 )
+from support.scenario import Scenario
 
 pytestmark = pytest.mark.component
 
@@ -98,6 +100,13 @@ def host(postgres_home: Path) -> Iterator[Host]:
         shutil.rmtree(postgres_home / "how-to", ignore_errors=True)
 
 
+@pytest.fixture
+def scenario(tmp_path: Path) -> Iterator[Scenario]:
+    found = Scenario(tmp_path)
+    yield found
+    found.close()
+
+
 def _said(host: Host, project: Path, block: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         ["sh", "-e", "-c", block],
@@ -156,6 +165,49 @@ def test_your_own_system_is_drilled_by_a_new_environment_file(host: Host, tmp_pa
     ]
     assert (tmp_path / "drills" / "restart-database.yaml").read_bytes() == before
     assert not [p for p in tmp_path.rglob("*") if p.is_file() and PASSWORD in _text(p)]
+
+
+@pytest.mark.full
+def test_a_drill_is_approved_and_stopped_as_the_page_says(scenario: Scenario) -> None:
+    """In an incident nobody tries out commands."""
+    environment = scenario.environment()
+    environment["components"]["ledger-db"] = environment["components"].pop("tiny")
+    body = environment | {"environment": "mine", "class": "production", "approvals": 1}
+    drill = scenario.drill() | {"drill": "restart-database", "components": ["ledger-db"]}
+    drill |= {"fault": [{"kill": "ledger-db"}], "baseline": {"for": "4s"}}
+    text = json.dumps(drill).replace("{tiny.url}", "{ledger-db.url}")
+    for name, content in {
+        "environments/mine.yaml": json.dumps(body),
+        "drills/restart-database.yaml": text,
+    }.items():
+        (scenario.project / name).parent.mkdir(exist_ok=True)
+        (scenario.project / name).write_text(content)
+    path = f"{Path(sys.executable).parent}:{scenario.environ['PATH']}"
+    host = Host(scenario.service, {}, scenario.environ | {"PATH": path})
+    page = (PAGES / "stop-and-approve.md").read_text()
+    run = next(text for _, _, value, text in _BLOCK.findall(page) if value == "3")
+
+    for language, option, value, block in _BLOCK.findall(page):
+        if language != "sh":
+            continue
+        child = None
+        if option == "while":
+            before = set(scenario.evidence.glob("runs/*"))
+            child = scenario.call(run.split()[1:])
+            scenario.wait_until(partial(_under_way, scenario, before), 20)
+        done = _said(host, scenario.project, block)
+        expected = int(value) if option == "exit" else 0
+        assert done.returncode == expected, f"{block}\n{done.stdout}{done.stderr}"
+        if child is not None:
+            _, stderr = child.communicate(timeout=60)
+            assert child.returncode == 3, stderr
+            assert "ABORTED" in done.stdout
+
+
+def _under_way(scenario: Scenario, before: set[Path]) -> bool:
+    """Whether a new run is in its baseline."""
+    new = set(scenario.evidence.glob("runs/*")) - before
+    return any((root / "bag/data/samples").exists() for root in new)
 
 
 def _text(path: Path) -> str:

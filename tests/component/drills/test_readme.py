@@ -62,7 +62,8 @@ def test_a_game_day_prints_what_the_readme_shows(tmp_path: Path) -> None:
 
     assert done.returncode == 0, done.stdout
     assert without_numbers(done.stdout) == without_numbers(shown())
-    assert len(list(place.glob("evidence/bundles/*/*/*/run.json"))) == 1
+    # The drill's bundle, and the game day's that refers to it.
+    assert len(list(place.glob("evidence/bundles/*/*/*/run.json"))) == 2
 
 
 def test_a_changed_readme_would_be_noticed() -> None:

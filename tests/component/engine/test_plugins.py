@@ -4,47 +4,23 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tomllib
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from support.plugin import install, plug
 from support.scenario import Scenario
 
 pytestmark = pytest.mark.component
-
-EXAMPLE = Path(__file__).parents[2] / "plugin_example"
-
-
-def install(target: Path, **changes: str) -> Path:
-    """As an installer would lay it down: the package, and what its metadata says."""
-    project = tomllib.loads((EXAMPLE / "pyproject.toml").read_text())["project"]
-    shutil.copytree(EXAMPLE / "src", target)
-    info = target / f"fireproof_example-{project['version']}.dist-info"
-    info.mkdir()
-    facts = f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n"
-    (info / "METADATA").write_text(facts)
-    lines: list[str] = []
-    for group, points in project["entry-points"].items():
-        lines.append(f"[{group}]")
-        lines += [f"{name} = {changes.get(name, value)}" for name, value in points.items()]
-    (info / "entry_points.txt").write_text("\n".join(lines) + "\n")
-    return target
 
 
 @pytest.fixture
 def plugged(scenario: Scenario) -> Scenario:
     """A scenario in whose Python the example is installed."""
-    target = install(scenario.project / "site")
-    scenario.environ["PYTHONPATH"] = str(target)
-    note = scenario.service / "note"
-    note.write_text("all is well\n")
-    scenario.extra = {"note": str(note), "faults": ["kill", "hide-note"]}
+    plug(scenario)
     return scenario
 
 
@@ -102,6 +78,87 @@ def test_the_kinds_of_a_plugin_are_checked_like_ours(plugged: Scenario) -> None:
         for place in json.loads(shown.stdout)["$defs"].values()
         for key in place.get("required", [])
     )
+
+
+def probed(scenario: Scenario, **probe: Any) -> dict[str, Any]:
+    """The note is hidden for about a second, and its recovery timed by the plug-in's probe."""
+    drill = scenario.drill()
+    note = scenario.service / "note"
+    asks = {"note-says": "{tiny.note}", "words": "all is well", "every": "50ms"} | probe
+    drill["probes"] = {"note": asks}
+    drill["objectives"] = {"recovery-time": {"rto": "20s", "from": "note", "hold": "300ms"}}
+    drill["fault"] = [{"hide-note": "tiny"}]
+    writes = f'sleep 1; echo "all is well" > "{note}"'
+    drill["recover"] = [{"process": ["sh", "-c", writes], "timeout": "10s"}]
+    return drill
+
+
+def test_a_probe_of_a_plugin_measures_a_recovery_time(plugged: Scenario) -> None:
+    """What good means is theirs to say; how it is timed and judged is ours."""
+    ran = plugged.run(probed(plugged))
+
+    assert (ran.code, ran.outcome) == (0, "passed"), ran.stderr
+    assert ran.result is not None
+    (objective,) = ran.result["judgement"]["objectives"]
+    assert 0.9 < float(objective["measured"][0]["interval"]["lo"]) < 10, objective
+    rows = (ran.bundle / "data/samples/note.csv").read_text().splitlines()[1:]
+    assert {row.rpartition(",")[2] for row in rows} == {"good", "error"}
+    plan = json.loads((ran.bundle / "plan.json").read_text())
+    assert plan["tool"]["plugin:fireproof-example"] == "0.3.0"
+    del plugged.environ["PYTHONPATH"]
+    assert plugged.verify(ran.bundle) == 0, "an auditor does not install the plug-in"
+
+
+@pytest.mark.full
+def test_what_the_probe_of_a_plugin_calls_bad_is_bad(plugged: Scenario) -> None:
+    """The note is back, with other words: no recovery."""
+    drill = probed(plugged)
+    drill["objectives"]["recovery-time"]["rto"] = "2s"
+    drill["recover"][0]["process"][2] = drill["recover"][0]["process"][2].replace("well", "lost")
+
+    ran = plugged.run(drill)
+
+    assert (ran.code, ran.outcome) == (1, "failed"), ran.stderr
+    assert "bad-content" in (ran.bundle / "data/samples/note.csv").read_text()
+
+
+@pytest.mark.full
+def test_a_probe_that_does_not_return_is_no_observation(plugged: Scenario) -> None:
+    """Questions that were never asked may not be counted as answers, good or bad."""
+    os.mkfifo(plugged.service / "pipe")
+    drill = probed(plugged, **{"note-says": str(plugged.service / "pipe")})
+
+    ran = plugged.run(drill | {"baseline": {"for": "10s"}})
+
+    assert (ran.code, ran.outcome) == (3, "aborted"), ran.stderr
+    assert "probe note died before the fault" in ran.stderr
+
+
+def test_the_probes_of_a_plugin_are_checked_like_ours(plugged: Scenario) -> None:
+    """Line and column, the words that were meant, and times that must fit together."""
+    drill = probed(plugged, wrods="x", timeout="8s", good={"within": "9s"})
+    del drill["probes"]["note"]["words"]
+    drill["probes"]["other"] = {"note-say": "x"}
+    words = plugged.write(drill)
+
+    ran = plugged.wait(plugged.call(["check", words[1]]))
+
+    assert ran.code == 2
+    assert "probes.note: unknown key 'wrods'; did you mean 'words'?" in ran.stderr
+    assert "probes.other: unknown key 'note-say'; did you mean 'note-says'?" in ran.stderr
+    assert "probes.note.good.within: expected at most the probe's timeout" in ran.stderr
+    drill = probed(plugged, **{"note-says": "{tiny.nte}"})
+    words = plugged.write(drill)
+    ran = plugged.wait(plugged.call(words))
+    assert ran.code == 3
+    assert "probes.note.note-says: component 'tiny' has no 'nte'" in ran.stderr
+    shown = plugged.wait(plugged.call(["schema"]))
+    document = json.loads(shown.stdout)
+    assert any(
+        "note-says" in place.get("required", []) and "words" in place["properties"]
+        for place in document["$defs"].values()
+    )
+    assert "PluginProbe" not in shown.stdout
 
 
 def test_without_the_plugin_its_kinds_are_unknown(scenario: Scenario) -> None:

@@ -2,7 +2,7 @@
 
 Only the crash tests put this folder on PYTHONPATH. Points: the n-th journal record of a process
 (before or after it is durable), or 0 with ``seal`` / ``sealed``: just before and after the rename.
-``WHO`` is run (the runner), guardian (its parent), both, or recover.
+``WHO`` is run (the runner), guardian (its parent), both, recover, or gameday.
 """
 
 import os
@@ -17,7 +17,7 @@ WORDS = Path("/proc/self/cmdline").read_bytes().decode().split("\0") if SPEC els
 def strike(who: str, signum: int) -> None:
     if who in ("guardian", "both"):
         os.kill(os.getppid(), signum)
-    if who in ("run", "both", "recover"):
+    if who in ("run", "both", "recover", "gameday"):
         os.kill(os.getpid(), signum)
 
 
@@ -25,11 +25,11 @@ if SPEC and "fireproof" in WORDS:
     from fireproof.journal.writer import JournalWriter
     from fireproof.model.record import Record
 
-    ROLE = "recover" if "recover" in WORDS else "run"
+    ROLE = next((role for role in ("recover", "gameday") if role in WORDS), "run")
     WANTED = {}
     for entry in SPEC.split(","):
         who, number, moment, name = entry.split(":")
-        if (who == "recover") == (ROLE == "recover"):
+        if (who if who in ("recover", "gameday") else "run") == ROLE:
             WANTED[(number, moment)] = (who, signal.Signals[f"SIG{name}"])
     append, rename, count = JournalWriter.append, os.rename, [0]
 

@@ -9,6 +9,7 @@ from pydantic import Field, field_validator
 from fireproof.drillfile import Vocabulary
 from fireproof.model.drill import FaultParams, Name, StepParams, Strict
 from fireproof.model.quantity import Duration, Size
+from fireproof.steps.manual import ManualParams
 
 NAME = "backup-restore"
 
@@ -78,6 +79,7 @@ VOCABULARY = Vocabulary(
         "process": Process,
         "check": Check,
         "same-digest": SameDigest,
+        "manual": ManualParams,
     },
     faults={"lose-data-directory": LoseDataDirectory, "pause": Pause},
     controls=CONTROLS,

@@ -199,7 +199,8 @@ def test_every_problem_of_a_game_day_is_told(tmp_path: Path) -> None:
         "1:1: 'title' is missing",
         "1:10: gameday: expected 'quarterly', as the file is called, got 'yearly'; "
         "rename one of the two",
-        "2:1: unknown key 'drill'; known here: drills, gameday, schedule, title",
+        "2:1: unknown key 'drill'; known here: drills, gameday, profile, roles, runbook, schedule, "
+        "stop-the-line, title, window",
         "3:9: drills: expected at least 1 entry, got an empty list",
     ]
 
@@ -234,6 +235,26 @@ def test_a_secret_in_the_open_is_refused_and_not_repeated(tmp_path: Path) -> Non
         "10:12: components.db.token: expected env:NAME, with the name of a variable, got 'env:2X'",
         "11:17: components.db.more-token: expected aws-sm:ID or aws-sm:ID#KEY, got 'aws-sm:'",
     ]
+
+
+@pytest.mark.parametrize(
+    ("place", "needed"),
+    [("class: other", 0), ("class: production", 1), ("class: production\napprovals: 2", 2)],
+)
+def test_production_is_approved_by_somebody(tmp_path: Path, place: str, needed: int) -> None:
+    """A line that nobody wrote is no permission; a plan without the need keeps its old bytes."""
+    path = tmp_path / "mine.yaml"
+    path.write_text(f"environment: mine\n{place}\ncomponents: {{db: {{kind: postgres}}}}\n")
+
+    environment = load_environment(path)
+
+    assert environment.approvals == needed
+    body = environment.model_dump(mode="json", by_alias=True)
+    assert ("approvals" in body, "approvers" in body) == (needed > 0, False)
+    path.write_text(path.read_text().replace("approvals: 2", "approvals: 0"))
+    if "approvals" in place:
+        with pytest.raises(DrillFileError, match="3:12: approvals: expected at least 1 for class"):
+            load_environment(path)
 
 
 def test_references_and_their_users_are_no_secret(tmp_path: Path) -> None:

@@ -54,6 +54,19 @@ def test_defaults_are_written_as_people_write_them() -> None:
             assert re.search(place["pattern"], place["default"]), place
 
 
+def test_a_param_may_stand_for_a_number_and_a_duration() -> None:
+    """An editor that marks `for: "{param.hold}"` as wrong teaches people to ignore its marks."""
+    definitions = schema(VOCABULARY)["$defs"]
+
+    hold = definitions["Baseline"]["properties"]["for"]["pattern"]
+    assert re.search(hold, "{param.hold}")
+    assert not re.search(hold, "{param}")
+    status = definitions["Good"]["properties"]["status"]
+    assert status["type"] == ["integer", "string"]
+    assert re.search(status["pattern"], "{param.status}")
+    assert not re.search(status["pattern"], "200")
+
+
 def test_controls_are_offered_when_they_are_known() -> None:
     """Nobody remembers 185 ids."""
     assert schema(VOCABULARY)["$defs"]["Control"]["enum"] == sorted(CONTROLS)

@@ -22,7 +22,7 @@ from fireproof.guard.folder import RunFolder
 
 folder = RunFolder(Path(sys.argv[1]))
 
-def recover(folder, why, by, options):
+def recover(folder, why, by, options, vigil):
     print("recover", why, by, flush=True)
     if not folder.root.with_suffix(".stuck").exists():
         folder.write_result({"exit_code": 7})

@@ -1,0 +1,94 @@
+"""Which checklist rows the objectives and checks of verified runs show, and with what value."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from fireproof.model.drill import CheckObjective
+from fireproof.model.plan import Plan
+from fireproof.model.verdict import Verdict, combine
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A run whose bundle has been verified: its plan and the judgement in it."""
+
+    plan: Plan
+    judgement: Mapping[str, Any]
+    identity: str
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """One objective or check that covers a row, with the value that was observed."""
+
+    row: int
+    drill: str
+    what: str  # the objective, and the check where a single one covers the row
+    verdict: Verdict
+    observed: str
+    run: str
+    profile: str
+
+
+def covered(runs: Iterable[Shown]) -> dict[int, tuple[Proof, ...]]:
+    """Proofs by row. Without an observed value there is none, whatever the verdict."""
+    found: dict[int, list[Proof]] = {}
+    for run in runs:
+        for proof in _proofs(run):
+            found.setdefault(proof.row, []).append(proof)
+    return {row: tuple(proofs) for row, proofs in sorted(found.items())}
+
+
+def _proofs(run: Shown) -> Iterator[Proof]:
+    results = {result["name"]: result for result in run.judgement["objectives"]}
+    for name, objective in run.plan.drill.objectives.items():
+        result, covers = results.get(name), objective.covers
+        if result is None:
+            continue
+        if isinstance(covers, Mapping):
+            for check, rows in covers.items():
+                seen = _seen([check], run.judgement)
+                if not seen:
+                    continue
+                verdict = combine(verdict for verdict, _ in seen)
+                observed = next(text for one, text in seen if one is verdict)
+                for row in rows:
+                    yield _proof(run, row, f"{name}: {check}", verdict, observed)
+            continue
+        for row in covers:
+            observed = _observed(objective, result, run.judgement)
+            if observed:
+                yield _proof(run, row, name, Verdict(result["verdict"]), observed)
+
+
+def _proof(run: Shown, row: int, what: str, verdict: Verdict, observed: str) -> Proof:
+    plan = run.plan
+    return Proof(row, plan.drill.drill, what, verdict, observed, plan.run, plan.profile)
+
+
+def _observed(objective: object, result: Mapping[str, Any], judgement: Mapping[str, Any]) -> str:
+    """What was seen of an objective; empty when nothing was measured, or a check not made."""
+    if isinstance(objective, CheckObjective):
+        made = all(_seen([check], judgement) for check in objective.checks)
+        return str(result["reason"]) if made else ""
+    measured = [measure for measure in result["measured"] if measure["interval"] is not None]
+    return _interval(measured[0]) if measured else ""
+
+
+def _seen(checks: Iterable[str], judgement: Mapping[str, Any]) -> list[tuple[Verdict, str]]:
+    """Verdict and observed value of each time one of these checks was made."""
+    names = set(checks)
+    return [
+        (Verdict(check["verdict"]), str(check["observed"]))
+        for check in judgement["checks"]
+        if check["name"] in names and str(check["observed"]).strip()
+    ]
+
+
+def _interval(measure: Mapping[str, Any]) -> str:
+    low, high = (measure["interval"][bound] for bound in ("lo", "hi"))
+    text = f"{low or 'unbounded'} to {high or 'unbounded'}" if low != high or not low else low
+    return f"{measure['name']} {text} {measure['unit']}"
