@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -59,9 +60,16 @@ def test_it_passes_again_on_the_restored_copy(project: LabProject) -> None:
     assert_passed(ran, project)
 
 
+def fresh_drill(project: LabProject) -> dict[str, Any]:
+    """With an empty repository: its verify would find an earlier test's damage, rightly."""
+    drill = drill_with_it(project)
+    shutil.rmtree(repository(project).parent, ignore_errors=True)
+    return drill
+
+
 def test_a_changed_file_of_the_backup_is_named(project: LabProject) -> None:
     """By the digest of the day it was made."""
-    drill = drill_with_it(project)
+    drill = fresh_drill(project)
     backup = f"{repository(project)}/backup/ledger/latest/"
     largest = f"$(find {backup} -type f -printf '%s %p\\n' | sort -n | tail -1 | cut -d' ' -f2-)"
     flip = f'f="{largest}"; printf X | dd of="$f" bs=1 seek=5000 conv=notrunc'
@@ -75,7 +83,7 @@ def test_a_changed_file_of_the_backup_is_named(project: LabProject) -> None:
 
 def test_a_segment_that_the_repository_lost_is_named(project: LabProject) -> None:
     """Our own archive still has it: the restore may not help itself there."""
-    drill = drill_with_it(project)
+    drill = fresh_drill(project)
     wal = f"{repository(project)}/archive/ledger"
     newest = f"$(find {wal} -type f -name '0000*' ! -name '*.backup' | sort | tail -2 | head -1)"
     drill["baseline"]["steps"].append(damage(f'rm "{newest}"'))
