@@ -13,7 +13,7 @@ CHOICE := $(if $(filter tests,$(T)),-m "not full",)
 DRILLS := $(sort $(basename $(notdir $(wildcard drills/*.yaml))))
 export SCALE
 
-.PHONY: help gameday test test-component test-crash test-defects test-detection test-editor test-load check fix bench coverage verify system-deps clean lock $(addprefix drill-,$(DRILLS))
+.PHONY: help gameday test test-component test-crash test-crash-drills test-debian test-defects test-detection test-editor test-load check fix bench coverage verify system-deps clean lock $(addprefix drill-,$(DRILLS))
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-22s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,7 +36,7 @@ gameday: $(STAMP) ## the sample game day on the built-in systems: break, restore
 $(addprefix drill-,$(DRILLS)): drill-%: $(STAMP)
 	@$(BIN)/fireproof run drills/$*.yaml --with-lab
 
-test: $(STAMP) ## the tests (T=path narrows); leaves out: test-component, test-crash in full
+test: $(STAMP) ## the tests (T=path narrows); leaves out: test-component, test-debian, test-crash in full
 	@$(BIN)/python -m pytest $(T) -q $(CHOICE)
 
 test-component: $(STAMP) ## every test that starts real servers; the lab and damaged restores in full
@@ -47,6 +47,9 @@ test-crash: $(STAMP) ## kill at every record, by every signal (about half an hou
 
 test-editor: $(STAMP) ## the JSON Schema, asked by yaml-language-server (npm)
 	@$(BIN)/python -m pytest tests/component/drills/test_editor.py -q -m editor
+
+test-debian: $(STAMP) ## what needs Debian packages (make system-deps): ssh, pgBackRest, its Postgres
+	@$(BIN)/python -m pytest $(T) -q -m debian
 
 test-detection: $(STAMP) ## every known damage to a backup is noticed; writes docs/reference/detection-matrix.md
 	@FIREPROOF_DETECTION=all $(BIN)/python -m pytest tests/component/drills/test_detection.py tests/component/drills/test_synchronous.py -q
@@ -77,8 +80,8 @@ verify: $(STAMP) ## check a bundle: make verify B=evidence/bundles/...
 	@test -n "$(B)" || { echo "make verify: say which bundle: make verify B=evidence/bundles/<year>/<month>/<run>" >&2; exit 2; }
 	@$(BIN)/fireproof verify $(B)
 
-system-deps: ## the Debian packages that some suites need (root); none yet
-	@echo "nothing needed yet: every component comes as a pinned wheel"
+system-deps: ## the Debian packages that test-debian needs (root); starts nothing
+	@sh tests/system-deps.sh
 
 lock: $(STAMP) ## pin again after a change of pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --target .uv uv

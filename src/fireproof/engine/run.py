@@ -25,7 +25,7 @@ from fireproof.journal import JournalWriter
 from fireproof.model.drill import CanaryProbe, Detection, RecoveryTime, Use
 from fireproof.model.environment import resolve
 from fireproof.model.plan import Plan
-from fireproof.model.ports import RunningLoad, RunningProbe
+from fireproof.model.ports import Armed, RunningLoad, RunningProbe
 
 _TICK_S = 0.1
 _WATCH_S = 0.2  # abort conditions are looked at this often
@@ -151,6 +151,9 @@ class Run:
             self._heart.allow(params.timeout / 1e9)
             before = monotonic_ns()
             try:
+                if isinstance(fault, Armed):  # not yet harm, so its clock has not started
+                    fault.arm(undo, context)
+                    before = monotonic_ns()
                 detail = fault.apply(undo, context)
             except Exception as error:
                 self._note("fault-failed", fault=index, detail=f"{error}")
