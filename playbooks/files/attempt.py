@@ -32,7 +32,7 @@ def attempt(wanted: dict[str, Any], checks: Checks) -> str:
     target = find_target("", archive)
     tool = find_tool(wanted)
     chain = find_backup(archive, target, f"base-{tool.name}" if tool else "base")
-    fresh = Path(database["restore-into"]) / f"attempt-{damage}-{wanted['run']}"
+    fresh = Path(database["restore-into"]) / f"fireproof-{wanted['run']}-{damage}"
     if fresh.exists():
         raise Stop(f"{fresh} exists; an attempt goes to a fresh folder")
     try:

@@ -24,7 +24,8 @@ def back_up(wanted: dict[str, Any], checks: Checks) -> dict[str, Any]:
     started = time.time()
     stamp = datetime.datetime.fromtimestamp(started, datetime.timezone.utc)  # noqa: UP017 - hosts may have an older Python
     name = f"{stamp:%Y%m%dT%H%M%SZ}-{wanted['run'][-12:]}"
-    scratch = Path(tempfile.mkdtemp(prefix="backup-", dir=database["restore-into"]))
+    mark = f"fireproof-{wanted['run']}-backup-"  # a run that dies removes what begins like this
+    scratch = Path(tempfile.mkdtemp(prefix=mark, dir=database["restore-into"]))
     try:
         base, pieces = scratch / "base", scratch / "pieces"
         pieces.mkdir()

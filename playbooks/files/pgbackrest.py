@@ -161,12 +161,12 @@ class PgBackRest:
 
     def restore_command(self, fresh: Path) -> str:
         """Shell words: exit 1 only when the repository has no such segment, else above 125."""
-        get = f'{self._words("archive-get", f"--pg1-path={fresh}")} %f "%p"'
         script = self.home / "get-wal"
         script.write_text(
+            # A server runs it in its data directory, whatever that is called by then.
             "#!/bin/sh\n# restore_command: NAME PATH\n"
-            + get.replace("%f", '"$1"').replace('"%p"', '"$2"')
-            + "\ncode=$?\n"
+            f'{self._words("archive-get")} --pg1-path="$PWD" "$1" "$2"'
+            "\ncode=$?\n"
             # Of 2.45: 1 is "no such segment in the archive"; everything else is an error.
             "[ $code -le 1 ] && exit $code\n"
             'echo "get-wal: $1: pgbackrest ended with $code" >&2\nexit 200\n',
