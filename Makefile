@@ -13,7 +13,7 @@ CHOICE := $(if $(filter tests,$(T)),-m "not full",)
 DRILLS := $(sort $(basename $(notdir $(wildcard drills/*.yaml))))
 export SCALE
 
-.PHONY: help gameday test test-component test-crash test-detection test-editor check fix bench coverage verify system-deps clean lock $(addprefix drill-,$(DRILLS))
+.PHONY: help gameday test test-component test-crash test-defects test-detection test-editor check fix bench coverage verify system-deps clean lock $(addprefix drill-,$(DRILLS))
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-22s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ test-editor: $(STAMP) ## the JSON Schema, asked by yaml-language-server (npm)
 
 test-detection: $(STAMP) ## every known damage to a backup is noticed; writes docs/reference/detection-matrix.md
 	@FIREPROOF_DETECTION=all $(BIN)/python -m pytest tests/component/drills/test_detection.py tests/component/drills/test_synchronous.py -q
+
+test-defects: $(STAMP) ## every drill turns red for the right reason; writes docs/reference/defects.md
+	@$(BIN)/python -m pytest tests/defects -q
 
 check: $(STAMP) ## look: format, lint, types, drill files
 	@$(BIN)/ruff format --check .
