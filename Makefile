@@ -13,7 +13,7 @@ CHOICE := $(if $(filter tests,$(T)),-m "not full",)
 DRILLS := $(sort $(basename $(notdir $(wildcard drills/*.yaml))))
 export SCALE
 
-.PHONY: help gameday test test-component test-crash test-detection test-editor test-load check fix bench coverage verify system-deps clean lock $(addprefix drill-,$(DRILLS))
+.PHONY: help gameday test test-component test-crash test-defects test-detection test-editor test-load check fix bench coverage verify system-deps clean lock $(addprefix drill-,$(DRILLS))
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-22s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,7 +31,7 @@ $(STAMP): pyproject.toml requirements.lock
 	@touch $@
 
 gameday: $(STAMP) ## the sample game day on the built-in systems: break, restore, measure, sign, verify
-	@$(BIN)/fireproof gameday drills/gamedays/quarterly.yaml
+	@$(BIN)/fireproof gameday drills/gamedays/quarterly.yaml --profile smoke
 
 $(addprefix drill-,$(DRILLS)): drill-%: $(STAMP)
 	@$(BIN)/fireproof run drills/$*.yaml --with-lab
@@ -53,6 +53,9 @@ test-detection: $(STAMP) ## every known damage to a backup is noticed; writes do
 
 test-load: $(STAMP) ## real load on real servers, the stall of two seconds among it (2 minutes)
 	@$(BIN)/python -m pytest tests/component/load tests/component/docs/test_load_page.py -q
+
+test-defects: $(STAMP) ## every drill turns red for the right reason; writes docs/reference/defects.md
+	@$(BIN)/python -m pytest tests/defects -q
 
 check: $(STAMP) ## look: format, lint, types, drill files
 	@$(BIN)/ruff format --check .

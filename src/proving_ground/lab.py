@@ -1,40 +1,34 @@
-"""The lab: Postgres, its archive, the ledger, and the companion that marks restore points."""
+"""The lab's life: up, more of it, what it is, down without a trace."""
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import platform
-import secrets
-import shlex
 import shutil
 import subprocess
-import sys
 import time
-from collections.abc import Callable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from fireproof.errors import EnvironmentRefusal, FireproofError
 from fireproof.processes import ProcessId, descendants, identify, is_alive, scrubbed
 from proving_ground import ctl
+from proving_ground.components import KNOWN, STANDARD, Site, component, with_needs
+from proving_ground.components.site import PYTHON, Report
 from proving_ground.folder import LabFolder, default_root, server_user
+from proving_ground.ledger import defects
 from proving_ground.ports import free_ports
 from proving_ground.probing import listens
-from proving_ground.providers import postgres, s3
+from proving_ground.providers import postgres
 from proving_ground.server import end_recorded
 from proving_ground.shared_memory import remove_segments
-from proving_ground.spec import ServerSpec
 
-Report = Callable[[str], None]
-
-_PYTHON = (sys.executable, "-P", "-m", "proving_ground")
 _SUPERVISOR_WITHIN_S = 15.0
 _GONE_WITHIN_S = 10.0
-_ORDER = ("archive", "ledger-db", "wal-marks", "ledger-link", "ledger-api")
-_DIRECT = "LEDGER_LINK"  # set to "direct", ledger-api talks to its database without the proxy
+_DEFECTS = "FIREPROOF_LAB_DEFECTS"  # a,b: the processes concerned are started with these
 
 
 class Lab:
@@ -44,18 +38,37 @@ class Lab:
         self.folder = LabFolder(root or default_root())
         self.root = self.folder.root
 
-    def up(self, *, scale: int = 1, report: Report) -> None:
-        """Everything running and probed ready. A lab that is up stays; remains of one are cleared.
+    def for_drills(self, names: Iterable[str]) -> list[str]:
+        """What drills that name these must find up; names that are not the lab's are left out.
+
+        The standard set is one system: who drills a part of it has always had all of it.
+        """
+        known = set(KNOWN) & set(names)
+        return sorted(known | set(STANDARD) if known & set(STANDARD) or not known else known)
+
+    def up(
+        self, *, scale: int = 1, components: Iterable[str] | None = None, report: Report
+    ) -> None:
+        """Everything running and probed ready. A lab that is up stays, and starts what is missing;
+        remains of one are cleared.
+
+        Args:
+            scale: units of about 40 MB.
+            components: these and what they need; None for the standard set.
+            report: told what happens.
 
         Raises:
             EnvironmentRefusal: what happened and the next move; nothing is left running.
         """
         if scale < 1:
             raise EnvironmentRefusal(f"SCALE: expected 1 or more, got {scale}")
+        wanted = with_needs(STANDARD if components is None else components)
+        broken = defects.parse_list(os.environ.get(_DEFECTS, ""), _DEFECTS)
         self.folder.refuse_foreign()
         with self.folder.locked():
             if self._is_up():
                 self._rearm(report)
+                self._extend(wanted, broken, report)
                 report(f"the lab is up at {self.root}")
                 return
             if self.folder.is_lab():
@@ -66,7 +79,7 @@ class Lab:
             started = time.monotonic()
             try:
                 self.folder.claim(scale)
-                self._build(scale, report)
+                self._build(wanted, scale, broken, report)
             except BaseException as err:
                 log = self._last_words()
                 left = self._take_down(lambda _: None)
@@ -113,7 +126,7 @@ class Lab:
                 f"there is no lab at {str(self.root)!r}; start one with: fireproof lab up"
             )
         environment: dict[str, Any] = facts["environment"]
-        database = environment["components"]["ledger-db"]
+        database = environment["components"].get("ledger-db", {})
         if "control" in database:
             data = self._data_directory() or database["data-directory"]
             database["data-directory"] = data
@@ -123,262 +136,77 @@ class Lab:
 
     # -- building
 
-    def _build(self, scale: int, report: Report) -> None:
-        user = server_user()
-        names = ("archive", "ledger-db", "ledger-api", "ledger-link", "link-api")
-        ports = dict(zip(names, free_ports(len(names)), strict=True))
-        external = os.environ.get("LEDGER_DSN", "")
-        self.folder.note_ports(list(ports.values()))
+    def _build(self, wanted: list[str], scale: int, broken: list[str], report: Report) -> None:
         self._start_supervisor()
-        report("archive: starting")
-        archive = s3.make_archive(self.folder, ports["archive"], user)
-        if archive.server:
-            self._start(archive.server)
-        else:
-            ports.pop("archive")
-        s3.open_archive(archive)
-        components: dict[str, Any] = {"archive": self._archive_component(archive)}
         record = {
-            "rclone": archive.run("version").stdout.partition("\n")[0],
-            "rclone-sha256": _sha256(archive.rclone),
             "python": platform.python_version(),
             "kernel": platform.release(),
             "scale": str(scale),
         }
-        if external:
-            ports.pop("ledger-db")
-            components["ledger-db"], dsn = self._external_database(external, scale, report)
-            record["postgres"] = "external"
-        else:
-            found = self._database(archive, ports["ledger-db"], user, scale, report)
-            components["ledger-db"], dsn, more = found
-            record |= more
-            components["wal-marks"] = self._marks(archive)
-            if os.environ.get(_DIRECT) != "direct":
-                link, behind = ports["ledger-link"], ports["ledger-db"]
-                components["ledger-link"] = self._link(link, behind, ports["link-api"])
-                dsn = dsn.replace(f"port={behind} ", f"port={link} ")
-            components["wal-receiver"] = self._receiver(ports["ledger-db"], user)
-        report("ledger-api: starting")
-        url = f"http://127.0.0.1:{ports['ledger-api']}"
-        service = ServerSpec(
-            name="ledger-api",
-            argv=(*_PYTHON, "ledger", str(ports["ledger-api"])),
-            ready={"kind": "http", "url": f"{url}/readyz"},
-            env={"LEDGER_DSN": dsn},
-        )
-        self._start(service)
-        # From now on it counts as started once it lives, whatever its database does.
-        self._write_spec(service, ready={"kind": "http", "url": f"{url}/healthz"})
-        components["ledger-api"] = {
-            "kind": "http",
-            "url": url,
-            "port": str(ports["ledger-api"]),
-            **self._common("ledger-api"),
-            "faults": ["kill", "pause"],
-        }
-        environment = {
+        if broken:
+            record["defects"] = ",".join(broken)  # a bundle says what the lab was broken with
+        environment: dict[str, Any] = {
             "environment": "lab",
             "class": "embedded",
             "identity": str(self.root),
             "record": record,
-            "components": components,
+            "components": {},
         }
-        known = {name: ports.get(name) for name in _ORDER if name in components}
-        facts = {"environment": environment, "ports": known}
+        facts: dict[str, Any] = {"environment": environment, "ports": {}, "aside": {}}
+        facts |= {"left-out": [], "scale": scale, "defects": broken}
+        self._add(self._site(facts, wanted, report), facts, wanted)
+
+    def _extend(self, wanted: list[str], broken: list[str], report: Report) -> None:
+        """Start what is missing in a lab that is up; if that fails, leave the rest as it was."""
+        facts = self._facts() or {}
+        if facts["defects"] != broken:
+            names = ", ".join(facts["defects"]) or "none"
+            raise EnvironmentRefusal(
+                f"the lab is up with other defects ({names}) than {_DEFECTS} asks for; "
+                "end it first: fireproof lab down"
+            )
+        there = {*facts["environment"]["components"], *facts["left-out"]}
+        missing = [name for name in wanted if name not in there]
+        if not missing:
+            return
+        site = self._site(facts, missing, report)
+        try:
+            self._add(site, facts, missing)
+        except BaseException as err:
+            site.take_back()
+            if isinstance(err, Exception):
+                raise self._refusal(err, self._last_words(), []) from err
+            raise
+
+    def _site(self, facts: dict[str, Any], names: list[str], report: Report) -> Site:
+        keys = [key for name in names for key in component(name).ports]
+        taken = self.folder.ports()
+        fresh = free_ports(len(keys), without=taken)
+        self.folder.note_ports(taken + fresh)
+        ports = dict(zip(keys, fresh, strict=True))
+        return Site(self.folder, facts, ports, server_user(), report)
+
+    def _add(self, site: Site, facts: dict[str, Any], names: list[str]) -> None:
+        """Build these in turn; ``lab.json`` says that all of it is there, so it comes last."""
+        for name in names:
+            built = component(name).build(site)
+            if built is None:
+                facts["left-out"].append(name)
+                continue
+            facts["environment"]["components"][name] = built.says
+            facts["environment"]["record"] |= built.record
+            facts["aside"][name] = dict(built.aside)
+            if built.runs:
+                facts["ports"][name] = built.port
         path = self.root / "lab.json"
         path.with_suffix(".new").write_text(json.dumps(facts, indent=2), "utf-8")
-        os.replace(path.with_suffix(".new"), path)  # its presence says that all of it is there
-
-    def _database(
-        self,
-        archive: s3.Archive,
-        port: int,
-        user: tuple[int, int] | None,
-        scale: int,
-        report: Report,
-    ) -> tuple[dict[str, Any], str, dict[str, str]]:
-        from proving_ground.provision import ROLES, provision  # psycopg costs 40 ms
-
-        folder = self.folder
-        report("ledger-db: making a cluster")
-        binaries = postgres.postgres_bin(folder.software)
-        passwords = {role: secrets.token_urlsafe(24) for role in ("postgres", *ROLES)}
-        lines = [f"127.0.0.1:{port}:*:{role}:{word}\n" for role, word in passwords.items()]
-        link = self.folder.ports()[3]
-        lines.append(f"127.0.0.1:{link}:*:ledger:{passwords['ledger']}\n")
-        passfile = folder.secret("pgpass", "".join(lines))
-        first = folder.secret("initdb-password", passwords["postgres"], user)
-        data = folder.database / "primary"
-        postgres.make_cluster(binaries, data, first, user)
-        first.unlink()
-        self._start(postgres.server(binaries, data, port, user))
-        report(f"ledger-db: loading about {40 * scale} MB")
-        base = f"host=127.0.0.1 port={port} passfile={passfile} connect_timeout=2"
-        provision(f"{base} user=postgres", passwords, scale)
-        postgres.set_archive_command(data, folder.bin / "archive-wal")
-        self._sql(f"{base} user=postgres dbname=ledger", "SELECT pg_reload_conf()")
-        component = {
-            "kind": "postgres",
-            "dsn": f"{base} user=reader dbname=ledger",
-            "admin-dsn": f"{base} user=postgres dbname=ledger",
-            "backup-dsn": f"{base} user=backup",
-            "host": "127.0.0.1",
-            "port": str(port),
-            "data-directory": str(data),
-            "restore-into": str(folder.database),
-            "bin": str(binaries),
-            **self._common("ledger-db"),
-            "faults": ["lose-data-directory", "corrupt-file", "kill", "pause"],
-        }
-        if user:
-            component["run-as"] = "nobody"  # Postgres refuses root, also for a restore on trial
-        # A lost data directory takes no leave: nothing is flushed or shipped on the way out.
-        component["control"]["stop"].append("mode=immediate")
-        record = {
-            "postgres": postgres.version(binaries),
-            "postgres-sha256": _sha256(binaries / "postgres"),
-            "archive-timeout": f"{postgres.ARCHIVE_TIMEOUT_S}s",
-        }
-        return component, f"{base} user=ledger dbname=ledger application_name=ledger-api", record
-
-    def _external_database(
-        self, dsn: str, scale: int, report: Report
-    ) -> tuple[dict[str, Any], str]:
-        """A database of the user's own: no host access, so no faults and no control."""
-        import psycopg
-        from psycopg.conninfo import conninfo_to_dict
-
-        from proving_ground.provision import provision_external
-
-        try:
-            if conninfo_to_dict(dsn).get("password"):
-                raise EnvironmentRefusal(
-                    "LEDGER_DSN holds a password; put it in a file and name that with passfile="
-                )
-            report("ledger-db: " + provision_external(dsn, scale))
-        except psycopg.Error as err:
-            raise EnvironmentRefusal(f"LEDGER_DSN cannot be used: {str(err).strip()}") from err
-        return {"kind": "postgres", "dsn": dsn, "faults": []}, dsn
-
-    def _marks(self, archive: s3.Archive) -> dict[str, Any]:
-        passfile = self.folder.secrets / "pgpass"
-        port = self._port_of_database()
-        beat = self.folder.run / "wal-marks.beat"
-        rclone = [str(archive.rclone), "--config", str(archive.config), *s3.RCLONE_FLAGS.split()]
-        facts = {
-            "dsn": f"host=127.0.0.1 port={port} dbname=ledger user=marks passfile={passfile}",
-            "rclone": "\n".join(rclone),
-            "remote": archive.remote,
-            "beat": str(beat),
-        }
-        path = self.folder.run / "wal-marks.facts"
-        path.write_text(json.dumps(facts), "utf-8")
-        self._start(
-            ServerSpec(
-                name="wal-marks",
-                argv=(*_PYTHON, "marks", str(path)),
-                ready={"kind": "beat", "path": str(beat)},
-            )
-        )
-        return {"kind": "process", **self._common("wal-marks"), "faults": ["kill", "pause"]}
-
-    def _link(self, port: int, upstream: int, api: int) -> dict[str, Any]:
-        """The line from ledger-api to its database, which drills may spoil; everybody else, the
-        read of the canary and the restore among them, goes to the database itself.
-        """
-        listen, to = f"127.0.0.1:{port}", f"127.0.0.1:{upstream}"
-        self._start(
-            ServerSpec(
-                name="ledger-link",
-                argv=(
-                    *(sys.executable, "-P", "-m", "fireproof.faults.tcp_proxy"),
-                    *("--api", f"127.0.0.1:{api}", f"ledger-link={listen}={to}"),
-                ),
-                ready={"kind": "http", "url": f"http://127.0.0.1:{api}/version"},
-            )
-        )
-        return {
-            "kind": "tcp-proxy",
-            "api": f"http://127.0.0.1:{api}",
-            "proxy": "ledger-link",
-            "host": "127.0.0.1",
-            "port": str(port),
-            "upstream": to,
-            **self._common("ledger-link"),
-            "faults": ["latency", "stall", "black-hole", "throttle", "reset", "kill", "pause"],
-        }
-
-    def _receiver(self, port: int, user: tuple[int, int] | None) -> dict[str, Any]:
-        """A second, synchronous copy of the WAL; a drill that wants one starts it."""
-        directory = self.folder.root / "wal-received"
-        directory.mkdir(mode=0o700)
-        if user:
-            os.chown(directory, *user)
-        lines = (self.folder.secrets / "pgpass").read_text("utf-8").splitlines(keepends=True)
-        mine = "".join(line for line in lines if ":backup:" in line)
-        passfile = self.folder.secret("pgpass-wal-receiver", mine, user)
-        dsn = f"host=127.0.0.1 port={port} user=backup passfile={passfile}"
-        dsn += " application_name=wal-receiver connect_timeout=2"
-        server = json.loads((self.folder.servers / "ledger-db.json").read_text("utf-8"))
-        ServerSpec(
-            name="wal-receiver",
-            argv=(
-                str(Path(server["argv"][0]).with_name("pg_receivewal")),
-                *("-d", dsn, "-D", str(directory), "--slot=wal_receiver"),
-                *("--synchronous", "--no-password"),
-            ),
-            ready={"kind": "path", "path": str(directory)},
-            user=user,
-        ).write(self.folder.servers)
-        return {
-            "kind": "process",
-            **self._common("wal-receiver"),
-            "directory": str(directory),
-            "slot": "wal_receiver",
-            "faults": [],
-        }
-
-    def _port_of_database(self) -> int:
-        return self.folder.ports()[1]
-
-    def _archive_component(self, archive: s3.Archive) -> dict[str, Any]:
-        component: dict[str, Any] = {
-            "kind": "s3",
-            "endpoint": archive.endpoint,
-            "bucket": archive.bucket,
-            "prefix": archive.prefix,
-            "region": archive.region,
-            "credentials": str(archive.credentials),
-            "rclone": str(archive.rclone),
-            "rclone-config": str(archive.config),
-            "remote": archive.remote,
-            "restore-command": str(self.folder.bin / "restore-wal"),
-            "faults": [],
-        }
-        if archive.server:
-            component |= {**self._common("archive"), "faults": ["kill", "pause"]}
-        return component
-
-    def _common(self, name: str) -> dict[str, Any]:
-        """What every supervised component states: how to control it, and its log."""
-        command = [*_PYTHON, "ctl", "--root", str(self.root)]
-        script = f'#!/bin/sh\nexec {shlex.join(command)} "$@"\n'
-        return {
-            "log": str(self.folder.log / f"{name}.log"),
-            "ctl": str(self.folder.script("ctl", script)),
-            "control": {
-                "stop": [*command, "stop", name],
-                "start": [*command, "start", name],
-                "pid-file": str(self.folder.run / f"{name}.pid"),
-            },
-        }
+        os.replace(path.with_suffix(".new"), path)
 
     # -- talking to the supervisor
 
     def _start_supervisor(self) -> None:
         done = subprocess.run(
-            [*_PYTHON, "supervise", str(self.root)],
+            [*PYTHON, "supervise", str(self.root)],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -411,16 +239,6 @@ class Lab:
         status = self.status()
         return status is not None and all(found["pid"] for found in status.values())
 
-    def _start(self, spec: ServerSpec) -> None:
-        spec.write(self.folder.servers)
-        answer = ctl.ask(str(self.root), {"act": "start", "name": spec.name})
-        if not answer["ok"]:
-            log = "".join(f"\n  {line}" for line in answer.get("log", ()))
-            raise EnvironmentRefusal(answer["text"] + log)
-
-    def _write_spec(self, spec: ServerSpec, *, ready: dict[str, str]) -> None:
-        ServerSpec(spec.name, spec.argv, ready, spec.env).write(self.folder.servers)
-
     def _data_directory(self) -> str | None:
         try:
             path = self.folder.run / "ledger-db.params"
@@ -433,36 +251,25 @@ class Lab:
             facts: dict[str, Any] = json.loads((self.root / "lab.json").read_text("utf-8"))
         except (OSError, ValueError):
             return None
-        return facts
+        return facts if "aside" in facts else None  # an older version made it: not ours to extend
 
     def _rearm(self, report: Report) -> None:
         """A restored copy is not archived; a lab that is to be drilled again must be."""
         facts = self._facts()
-        database = facts["environment"]["components"]["ledger-db"] if facts else {}
+        database = facts["environment"]["components"].get("ledger-db", {}) if facts else {}
         dsn = database.get("admin-dsn")
-        if dsn and self._sql(dsn, "SELECT current_setting('synchronous_standby_names')"):
+        if dsn and postgres.ask(dsn, "SELECT current_setting('synchronous_standby_names')"):
             report("ledger-db: writes waited for wal-receiver; no longer, until a drill says so")
-            self._sql(dsn, "ALTER SYSTEM RESET synchronous_standby_names")
-            self._sql(dsn, "SELECT pg_reload_conf()")
-        if not dsn or self._sql(dsn, "SELECT current_setting('archive_mode')") == "on":
+            postgres.ask(dsn, "ALTER SYSTEM RESET synchronous_standby_names")
+            postgres.ask(dsn, "SELECT pg_reload_conf()")
+        if not dsn or postgres.ask(dsn, "SELECT current_setting('archive_mode')") == "on":
             return
         report("ledger-db: archiving was off after a restore; turning it on again")
-        self._sql(dsn, "ALTER SYSTEM SET archive_mode = 'on'")
+        postgres.ask(dsn, "ALTER SYSTEM SET archive_mode = 'on'")
         for act in ("stop", "start"):
             answer = ctl.ask(str(self.root), {"act": act, "name": "ledger-db"})
             if not answer["ok"]:
                 raise EnvironmentRefusal(answer["text"])
-
-    def _sql(self, dsn: str, text: str) -> str:
-        import psycopg
-
-        try:
-            with psycopg.connect(dsn, autocommit=True) as conn:
-                cursor = conn.execute(text.encode())
-                row = cursor.fetchone() if cursor.description else None
-        except psycopg.Error as err:
-            raise EnvironmentRefusal(f"ledger-db: {str(err).strip()}") from err
-        return str(row[0]) if row else ""
 
     # -- ending
 
@@ -515,11 +322,10 @@ class Lab:
     def _last_words(self) -> list[str]:
         """Ends of the logs, before they are removed."""
         words: list[str] = []
-        for name in ("supervisor", *_ORDER):
+        for path in sorted(self.folder.log.glob("*.log")):
             with contextlib.suppress(OSError):
-                path = self.folder.log / f"{name}.log"
                 lines = path.read_text("utf-8", "replace").splitlines()[-3:]
-                words += [f"{name}: {line}" for line in lines]
+                words += [f"{path.stem}: {line}" for line in lines]
         return words
 
     def _refusal(self, err: Exception, log: list[str], left: list[str]) -> FireproofError:
@@ -545,8 +351,3 @@ def _recorded(path: Path) -> ProcessId | None:
         return ProcessId(int(facts["pid"]), int(facts["start_ticks"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

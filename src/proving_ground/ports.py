@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import socket
+from collections.abc import Collection
 from pathlib import Path
 
 from fireproof.errors import EnvironmentRefusal
@@ -11,8 +12,8 @@ from fireproof.errors import EnvironmentRefusal
 _TRIES = 200
 
 
-def free_ports(count: int) -> list[int]:
-    """Distinct ports nobody listens on.
+def free_ports(count: int, *, without: Collection[int] = ()) -> list[int]:
+    """Distinct ports nobody listens on, and none of those whose server may just be down.
 
     Below the range that the kernel hands to outgoing connections: while a server is down during a
     drill, one of the many probe connections could otherwise sit on its port when it comes back.
@@ -30,7 +31,8 @@ def free_ports(count: int) -> list[int]:
                 line.bind(("127.0.0.1", port))
             except OSError:
                 continue
-        found.append(port)
+        if port not in without:
+            found.append(port)
         if len(found) == count:
             return found
     raise EnvironmentRefusal(

@@ -9,11 +9,17 @@ from typing import Any, LiteralString
 import psycopg
 from psycopg import sql
 
+from proving_ground.ledger import migrations
+
 _GRANTS: dict[str, tuple[LiteralString, ...]] = {
     # The service appends through the function alone and can change nothing.
     "ledger": (
-        "GRANT SELECT ON events TO ledger",
-        "GRANT EXECUTE ON FUNCTION append_event TO ledger",
+        "GRANT SELECT ON events, alembic_version, audit, checkpoints TO ledger",
+        "GRANT EXECUTE ON FUNCTION append_event, append_events, append_audit TO ledger",
+    ),
+    "engine": (
+        "GRANT SELECT ON events TO engine",
+        "GRANT SELECT, INSERT ON checkpoints TO engine",
     ),
     "marks": (
         "GRANT SELECT ON events TO marks",
@@ -78,5 +84,8 @@ def provision_external(dsn: str, scale: int) -> str:
 
 
 def _tables(conn: psycopg.Connection[Any], scale: int) -> None:
-    conn.execute(_text("schema.sql").encode())
+    conn.execute(migrations.VERSION_TABLE.encode())
+    for revision in migrations.trunk():
+        conn.execute(migrations.sql(revision, "up").encode())
+    conn.execute("INSERT INTO alembic_version VALUES (%s)", (revision,))
     conn.execute(_text("accounts.sql").replace("{scale}", str(scale)).encode())

@@ -204,6 +204,7 @@ class Server:
         if spec.ready["kind"] == "beat":
             Path(spec.ready["path"]).unlink(missing_ok=True)
         argv = [_filled(word, params) for word in spec.argv]
+        filled = {name: _filled(value, params) for name, value in spec.env.items()}
         secret = {name: Path(path).read_text("utf-8") for name, path in spec.env_files.items()}
         user, group = spec.user or (None, None)
         with self.log_path.open("ab") as log:
@@ -213,7 +214,7 @@ class Server:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env=scrubbed({**spec.env, **secret}),
+                env=scrubbed({**filled, **secret}),
                 cwd=self.root,
                 user=user,
                 group=group,

@@ -11,7 +11,7 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class ServerSpec:
-    """One server. ``{key}`` in argv stands for a parameter of ``start``."""
+    """One server. ``{key}`` in argv and env stands for a parameter of ``start``."""
 
     name: str
     argv: tuple[str, ...]

@@ -33,7 +33,7 @@ POINTS += [
     for number in range(1, 4)
     for moment in ("before", "after")
 ]
-SAMPLE = 2
+SAMPLE = 1
 
 pytestmark = [pytest.mark.component, pytest.mark.crash]
 
@@ -92,6 +92,7 @@ def test_a_game_day_killed_at(days: GameDays, point: str) -> None:
     assert [pid for run in members for pid in marked(run)] == []
 
 
+@pytest.mark.full
 def test_the_points_cover_the_day(days: GameDays) -> None:
     """A day that grew another record would have points that nobody ever kills at."""
     ran = days.call(*DRILLS)

@@ -11,6 +11,7 @@ import time
 from support.scenario import Scenario
 
 CTRL_C = "\x03"
+_HAND_S = 0.3  # nobody reads and types faster
 
 
 class Terminal:
@@ -25,6 +26,7 @@ class Terminal:
             os.execve(sys.executable, argv, scenario.environ | {"CI": "1"})  # noqa: S606
 
     def type(self, text: str) -> None:
+        time.sleep(_HAND_S)  # signals of one kind that wait to be taken are one signal
         os.write(self._screen, text.encode())
 
     def wait_for(self, text: str, *, times: int = 1, timeout_s: float = 30) -> None:

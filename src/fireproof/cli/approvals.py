@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,12 +43,20 @@ def find_enough(
         f"environment {plan.environment.environment!r} asks for {needed} "
         f"approval{'s' * (needed > 1)} of exactly this plan, and there are {len(found)}; "
         f"somebody else than the runner says: fireproof approve {settings.drill} "
-        f"-e {settings.environment} --key KEY"
+        f"-e {settings.environment}{_asked(settings)} --key KEY"
     ]
     said += [f"  not counted: {text}" for text in wrong]
     if not there and (changed := why_void(root, body)):
         said.append(f"  the earlier approval is void: {changed}")
     return [], said
+
+
+def _asked(settings: RunSettings) -> str:
+    """What the call says of the plan beyond its files, for the approver to say too."""
+    words = ["--profile", settings.profile] if settings.profile != "full" else []
+    for param in settings.params:
+        words += ["--param", param]
+    return f" {shlex.join(words)}" if words else ""
 
 
 def approver_keys(root: EvidenceRoot, environment: Environment) -> TrustedKeys:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
@@ -43,7 +43,14 @@ RECORDED_PARAMETERS = ("SCALE", "POSTGRES", OCCURRENCE)  # of the process enviro
 class Lab(Protocol):
     """What the entry point group ``fireproof.labs`` provides."""
 
-    def up(self, *, scale: int, report: Callable[[str], None]) -> None: ...
+    def for_drills(self, names: Iterable[str]) -> list[str]: ...
+    def up(
+        self,
+        *,
+        scale: int,
+        components: Iterable[str] | None = None,
+        report: Callable[[str], None],
+    ) -> None: ...
     def down(self, *, report: Callable[[str], None]) -> list[str]: ...
     def status(self) -> Mapping[str, Any] | None: ...
     def environment(self) -> dict[str, Any]: ...

@@ -39,13 +39,19 @@ def command(
     from fireproof.journal import read_journal
     from fireproof.report.checklist import write_checklist
 
-    trust = None if keys else EvidenceRoot(evidence or default_evidence()).trust
+    root = EvidenceRoot(evidence or default_evidence())
+    trust = None if keys else root.trust
     runs: list[Shown] = []
     source: list[str] = []
     for bundle in bundles:
         trusted = load_trusted_keys(keys, trust, bundle=bundle)
+        agreed = load_trusted_keys((), root.approvers, bundle=bundle)
         verify = partial(
-            verify_bundle, keys=trusted, recompute=recompute, read_journal=read_journal
+            verify_bundle,
+            keys=trusted,
+            recompute=recompute,
+            read_journal=read_journal,
+            approvers=agreed,
         )
         report = verify(bundle)
         _hold(report, report.problems)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from fireproof.cli.settings import RunSettings, default_evidence
+from fireproof.errors import UsageError
 from fireproof.model.params import PROFILES, Profile
 
 if TYPE_CHECKING:
@@ -53,6 +54,9 @@ def command(
     from fireproof.drillfile import read_gameday
 
     loaded: LoadedGameDay = read_gameday(file, vocabulary(), profile, parse_params(params))
+    drilled = {name for member in loaded.members for name in member.loaded.drill.components}
+    if strangers := sorted(set(confirm) - drilled):
+        raise UsageError(f"--confirm {strangers[0]}: no drill of this game day drills it")
     refuse_outside_window(loaded, datetime.now(UTC))
     base = RunSettings(
         file,

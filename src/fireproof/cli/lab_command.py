@@ -16,11 +16,14 @@ def command() -> None:
 
 @command.command()
 @click.option("--scale", default=1, show_default=True, help="size of the data; 1 is about 40 MB")
-def up(scale: int) -> int:
-    """Start them; does nothing when they are up."""
+@click.option(
+    "--component", "components", multiple=True, help="only these and what they need; repeatable"
+)
+def up(scale: int, components: tuple[str, ...]) -> int:
+    """Start them, or what is missing of them; does nothing when they are up."""
     from fireproof.cli.compose import load_lab
 
-    load_lab("lab").up(scale=scale, report=say)
+    load_lab("lab").up(scale=scale, components=components or None, report=say)
     return 0
 
 

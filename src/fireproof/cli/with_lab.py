@@ -18,25 +18,41 @@ from fireproof.drillfile import load_drill, render
 from fireproof.errors import DrillFileError, FireproofError, Problem
 from fireproof.guard.guardian import STOPS, say
 from fireproof.guard.order import why_blocked
+from fireproof.model.drill import Drill
+from fireproof.model.environment import references
 from fireproof.model.verdict import ExitCode, heaviest_exit
 
 
 def check_all(settings: Sequence[RunSettings]) -> int:
     """0; 2 after printing every problem of every file; 3 when drills are blocked. Nothing runs."""
+    return load_all(settings)[0]
+
+
+def load_all(settings: Sequence[RunSettings]) -> tuple[int, list[Drill]]:
+    """The code of ``check_all``, and the drills."""
+    drills: list[Drill] = []
     problems: list[Problem] = []
     words = vocabulary()
     for one in settings:
         try:
-            load_drill(one.drill, words, asked_for(one))
+            drills.append(load_drill(one.drill, words, asked_for(one)))
         except DrillFileError as error:
             problems += error.problems
     if problems:
         say(render(problems, carets=show_carets()))
-        return ExitCode.USAGE
+        return ExitCode.USAGE, []
     if (blocked := why_blocked()) is not None:
         say(f"fireproof: {blocked}\nnothing was run.")
-        return ExitCode.STOPPED_BEFORE_FAULT
-    return 0
+        return ExitCode.STOPPED_BEFORE_FAULT, []
+    return 0, drills
+
+
+def named_components(drills: Sequence[Drill]) -> set[str]:
+    """What they drill, and what else their texts refer to as ``{component.key}``."""
+    referred = {
+        owner for drill in drills for owner, _ in references(drill.model_dump_json(by_alias=True))
+    }
+    return referred.union(*(drill.components for drill in drills))
 
 
 def run_with_lab(
@@ -49,7 +65,7 @@ def run_with_lab(
     restored database down. A lab that was up already is used and left up. ``run`` does something
     else with them than ``run_in_order``.
     """
-    code = check_all(settings)
+    code, drills = load_all(settings)
     if code:
         return code
     quiet = all(one.output != "plain" for one in settings)
@@ -63,7 +79,8 @@ def run_with_lab(
         try:
             lab = load_lab("lab")
             ours = lab.status() is None
-            lab.up(scale=scale, report=report)
+            needed = lab.for_drills(named_components(drills))
+            lab.up(scale=scale, components=needed, report=report)
         except FireproofError as error:
             say(f"fireproof: {error}\nnothing was run.")
             return ExitCode.STOPPED_BEFORE_FAULT

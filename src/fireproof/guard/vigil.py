@@ -33,7 +33,8 @@ class Vigil:
         self._folder = folder
         self._asked = asked
         self._told = False  # the runner has been asked to stop
-        self._typed = self._sent = 0
+        self._presses = 0
+        self._alone = 0  # presses at the terminal that no caller has passed on, or not yet
         self._question: Question | None = None
         self.abandoned = False
 
@@ -87,19 +88,18 @@ class Vigil:
             self._question = None
             self.abandoned = self.abandoned or answer
             if not answer:
-                self._typed = self._sent = 1
+                self._presses = 1
                 say("fireproof: no; going on with the undo")
 
     def _press(self, *, typed: bool) -> None:
-        before = max(self._typed, self._sent)
-        self._typed += typed
-        self._sent += not typed
-        presses = max(self._typed, self._sent)
-        if presses == before:
-            return  # a caller passed on what the terminal had told us already
-        if presses == 1:
+        if not typed and self._alone:
+            self._alone -= 1
+            return  # a caller passes on what the terminal has told us already
+        self._alone += typed
+        self._presses += 1
+        if self._presses == 1:
             say("fireproof: stopping; what was broken is being undone (Ctrl-C again asks)")
-        elif presses == 2:
+        elif self._presses == 2:
             self._question = Question.ask(self._folder)
         else:
             self.abandoned = True

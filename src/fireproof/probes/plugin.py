@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from fireproof.probes.attempt import StartAttempt
 
+_SWITCH_S = 0.0005  # the schedule is not to wait 5 ms for a plug-in that computes
 _SPARE = 4  # threads that may be a moment late in returning
 
 
@@ -26,6 +27,7 @@ class PluginAttempt:
     def __init__(
         self,
         ask: Callable[[int], str],
+        hurry: Callable[[], None],
         question: bytes,
         *,
         slot: int,
@@ -37,7 +39,7 @@ class PluginAttempt:
         self.done_ns = 0
         self.end = ""
         self.why = ""
-        self._ask, self._ended = ask, ended
+        self._ask, self._hurry, self._ended = ask, hurry, ended
         self._loop = asyncio.get_running_loop()
         left_s = (deadline_ns - time.monotonic_ns()) / 1e9
         self._timer = self._loop.call_later(max(0.0, left_s), self.expire)
@@ -51,6 +53,7 @@ class PluginAttempt:
         self._finish("timeout", "timeout", time.monotonic_ns())
 
     def _work(self) -> None:
+        self._hurry()  # a thread that is kept waiting with the interpreter's lock makes us all late
         try:
             end, why = "answered", str(self._ask(self.deadline_ns))
         except ConnectionRefusedError:
@@ -72,8 +75,12 @@ class PluginAttempt:
         self._ended(self)
 
 
-def asking(task: dict[str, Any]) -> StartAttempt:
-    """How questions of a plug-in are asked; raises ValueError when it cannot be used."""
+def asking(task: dict[str, Any], hurry: Callable[[], None]) -> StartAttempt:
+    """How questions of a plug-in are asked; raises ValueError when it cannot be used.
+
+    ``hurry`` gives the thread that calls it the priority of the schedule.
+    """
+    sys.setswitchinterval(_SWITCH_S)
     sys.path[:] = task["sys_path"]
     kind = task["kind"]
     module, _, name = task["plugin"].partition(":")
@@ -90,6 +97,6 @@ def asking(task: dict[str, Any]) -> StartAttempt:
             # A question that nobody asks is no observation; rather none from here on.
             print(f"{kind} does not return by its deadline", file=sys.stderr, flush=True)
             os._exit(1)
-        return PluginAttempt(partial(probe.ask, params), question, **when)
+        return PluginAttempt(partial(probe.ask, params), hurry, question, **when)
 
     return start

@@ -95,7 +95,7 @@ def _source(task: dict[str, Any]) -> tuple[StartAttempt, type[Any], dict[str, An
     if "plugin" in task:
         from fireproof.probes.plugin import asking
 
-        return asking(task), PlainObserver, plain
+        return asking(task, raise_priority), PlainObserver, plain
     if kind == "sql":
         return _sql(url, task["query"]), PlainObserver, plain
     if kind == "tcp":

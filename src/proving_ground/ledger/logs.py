@@ -5,18 +5,31 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from logging import StreamHandler
+from logging.handlers import WatchedFileHandler
 from typing import Any
 
 from fireproof.clock import utc_label
+from proving_ground.ledger import defects
 
-_FIELDS = ("request_id", "method", "path", "status", "took_ms", "detail")
+_FIELDS = (
+    *("request_id", "method", "path", "status", "took_ms", "detail", "problems"),
+    *("event", "tenant"),
+)
 
 
 class JsonLines(logging.Formatter):
     """Fixed fields only: bodies and headers never reach a log."""
 
+    def __init__(self, instance: str) -> None:
+        super().__init__()
+        self._instance = instance
+        self._lines = 0
+
     def format(self, record: logging.LogRecord) -> str:
+        self._lines += 1  # a gap in the numbers is a lost line
         line: dict[str, Any] = {"at": utc_label(), "level": record.levelname.lower()}
+        line |= {"instance": self._instance, "n": self._lines}
         line["message"] = record.getMessage()
         line |= {key: getattr(record, key) for key in _FIELDS if hasattr(record, key)}
         if record.exc_info:
@@ -24,14 +37,17 @@ class JsonLines(logging.Formatter):
         return json.dumps(line, ensure_ascii=False)
 
 
-def set_up_logs() -> logging.Logger:
-    """The service's logger; libraries speak up from warnings on."""
-    handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(JsonLines())
+def set_up_logs(instance: str, level: str, path: str) -> logging.Logger:
+    """The service's logger, from that level on; libraries speak up from warnings on.
+
+    A file that was renamed is opened anew before the next line, so that rotating loses none.
+    """
+    handler = WatchedFileHandler(path, encoding="utf-8") if path else StreamHandler(sys.stdout)
+    handler.setFormatter(JsonLines(instance))
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     # The pool warns at every failed attempt, dozens a second while the database is away; the
     # answers to requests say the same.
     logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
     logger = logging.getLogger("ledger")
-    logger.setLevel(logging.INFO)
+    logger.setLevel("DEBUG" if defects.on("log-level-ignored") else level.upper())
     return logger

@@ -1,32 +1,28 @@
-"""The ledger as a process: ``ledger PORT``, with its DSN in ``LEDGER_DSN``."""
+"""The ledger as a process: ``ledger PORT [--defect NAME]``, its settings in ``LEDGER_*``."""
 
 from __future__ import annotations
 
-import os
+import logging
 import sys
 
-import uvicorn
-
-from proving_ground.ledger.app import Ledger
+from proving_ground.ledger import defects
+from proving_ground.ledger.listeners import listen
 from proving_ground.ledger.logs import set_up_logs
-from proving_ground.ledger.store import Store
+from proving_ground.ledger.settings import BAD_CONFIGURATION, Settings, load_settings
 
 
 def main(argv: list[str]) -> int:
-    """Serve until SIGTERM, then answer what was begun."""
-    dsn = os.environ.get("LEDGER_DSN", "")
-    if len(argv) != 1 or not argv[0].isdigit() or not dsn:
-        print("usage: LEDGER_DSN=... python -m proving_ground ledger PORT", file=sys.stderr)
+    """Serve until SIGTERM, then answer what was begun; 78 before the port opens: wrong settings."""
+    rest = defects.take(argv, "ledger")
+    if len(rest) != 1 or not rest[0].isdigit():
+        print("usage: python -m proving_ground ledger PORT [--defect NAME]", file=sys.stderr)
         return 2
-    set_up_logs()
-    uvicorn.run(
-        Ledger(Store(dsn)).app(),
-        host="127.0.0.1",
-        port=int(argv[0]),
-        loop="asyncio",
-        http="h11",
-        log_config=None,
-        access_log=False,
-        timeout_graceful_shutdown=5,
-    )
+    settings = load_settings()
+    if not isinstance(settings, Settings):
+        logger = set_up_logs("ledger", "info", "")
+        logger.critical("wrong configuration", extra={"problems": settings})
+        return BAD_CONFIGURATION
+    set_up_logs(settings.instance, settings.log_level, settings.log_file)
+    listen(settings, int(rest[0]))
+    logging.getLogger("ledger").info("ended")
     return 0

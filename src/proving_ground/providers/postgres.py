@@ -155,10 +155,16 @@ def set_archive_command(data: Path, command: Path) -> None:
         settings.write(f'archive_command = \'"{command}" "%p" "%f"\'\n')
 
 
-def server(binaries: Path, data: Path, port: int, user: tuple[int, int] | None) -> ServerSpec:
+def server(
+    binaries: Path,
+    data: Path,
+    port: int,
+    user: tuple[int, int] | None,
+    name: str = "ledger-db",
+) -> ServerSpec:
     """The server on whatever data directory ``start`` names; the port stays."""
     return ServerSpec(
-        name="ledger-db",
+        name=name,
         argv=(str(binaries / "postgres"), "-D", "{data-directory}", "-p", str(port)),
         ready={"kind": "postgres", "port": str(port)},
         user=user,
@@ -167,3 +173,20 @@ def server(binaries: Path, data: Path, port: int, user: tuple[int, int] | None) 
         owned=("data-directory",),
         within_s=60.0,
     )
+
+
+def ask(dsn: str, text: str) -> str:
+    """First value of the first row of a statement, in a connection of its own.
+
+    Raises:
+        EnvironmentRefusal: when the server does not do it.
+    """
+    import psycopg  # 40 ms that a lab without a database does not pay
+
+    try:
+        with psycopg.connect(dsn, autocommit=True) as conn:
+            cursor = conn.execute(text.encode())
+            row = cursor.fetchone() if cursor.description else None
+    except psycopg.Error as err:
+        raise EnvironmentRefusal(f"ledger-db: {str(err).strip()}") from err
+    return str(row[0]) if row else ""

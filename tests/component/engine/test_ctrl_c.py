@@ -89,7 +89,9 @@ def test_once_stops_and_reverts(scenario: Held, what: str) -> None:
     assert "End it now?" not in terminal.seen
     assert "ABORTED" in terminal.seen
     assert scenario.answers()
-    assert len(list(scenario.evidence.glob("runs/*"))) == 1, "no other drill may begin"
+    journals = scenario.evidence.glob("bundles/*/*/*/data/journal.jsonl")
+    harms = [path.read_text().count('"kind":"injected"') for path in journals]
+    assert sum(harms) == 1, "no other drill may begin"
 
 
 @FULL
@@ -135,8 +137,8 @@ def test_abandoned_is_loud_and_stays_in_quarantine_until_recovered(
     terminal.type("yes\n" if how == "yes" else CTRL_C)
     code = terminal.end()
 
-    (folder,) = scenario.evidence.glob("runs/*")
     assert code == 4, terminal.seen
+    folder = next(scenario.evidence.glob("runs/*/abandoned.json")).parent
     assert not scenario.undoing()
     assert "THIS MAY STILL BE BROKEN:\n  kill tiny (component tiny)" in terminal.seen
     assert f"{scenario.service} start" in terminal.seen, "the command to run by hand"

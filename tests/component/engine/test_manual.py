@@ -83,6 +83,7 @@ def test_somebody_elsewhere_acknowledges_in_their_role(scenario: Scenario) -> No
     assert scenario.verify(ran.bundle) == 0
 
 
+@pytest.mark.full
 def test_a_file_of_this_run_acknowledges_and_an_old_one_does_not(scenario: Scenario) -> None:
     """Last quarter's file would otherwise acknowledge what nobody has done yet."""
     done = scenario.project / "signals" / "done.txt"
@@ -99,6 +100,7 @@ def test_a_file_of_this_run_acknowledges_and_an_old_one_does_not(scenario: Scena
     assert "by file done.txt" in observed(ran)
 
 
+@pytest.mark.full
 def test_nobody_in_time_is_a_failed_step(scenario: Scenario) -> None:
     """And somebody in another role is nobody."""
     child = begin(scenario, drill(scenario, acknowledge="done.txt", timeout="1500ms"))

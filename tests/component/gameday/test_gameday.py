@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import signal
+import subprocess
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -36,8 +37,14 @@ def test_a_day_in_order_and_side_by_side_is_one_bundle(days: GameDays) -> None:
     assert [drill["group"] for drill in (first, *others)] == [0, 1, 1]
     assert all(float(drill["started_s"]) >= float(first["ended_s"]) for drill in others)
     assert verified(days)[0] == 0
+    key = days.scenario.evidence / "trust" / "runner.pub.pem"
+    by_shell = subprocess.run(
+        ["sh", str(days.bundle() / "verify.sh"), str(key)], capture_output=True, text=True
+    )
+    assert by_shell.returncode == 0, by_shell.stdout
 
 
+@pytest.mark.full
 def test_a_drill_that_is_missing_or_another_is_noticed(days: GameDays) -> None:
     """A red drill could otherwise be left out of the folder that is handed over."""
     assert days.call("looks", "watches").code == 0
@@ -76,6 +83,7 @@ def test_the_line_stops_where_the_file_says_so(days: GameDays) -> None:
     assert verified(days)[0] == 0
 
 
+@pytest.mark.full
 def test_without_a_rule_the_rest_is_run_and_the_day_is_as_its_worst(days: GameDays) -> None:
     """One red drill hides no other, and no green one hides it."""
     ran = days.call({"drill": "looks", "params": {"status": 404}}, "watches")
@@ -129,7 +137,9 @@ def test_a_component_under_drill_stops_the_day_before_its_first_drill(days: Game
     assert not [path for path in days.bundles() if days.is_day(path)]
 
 
-@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "signum", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.full)]
+)
 def test_a_stop_ends_all_that_run_side_by_side(days: GameDays, signum: signal.Signals) -> None:
     """Two drills are under way; a third must not begin, and nothing half done may remain."""
     slow = [{"drill": name, "params": {"wait": "20s"}} for name in ("looks", "watches")]
@@ -180,6 +190,7 @@ def _baseline(days: GameDays) -> bool:
     return any('"phase":"baseline"' in path.read_text() for path in paths)
 
 
+@pytest.mark.full
 def test_the_checklist_is_written_from_bundles_that_hold(days: GameDays) -> None:
     """A page that an unverified bundle could turn green would be a claim like any other."""
     days.write("green", ["tiny"])
@@ -201,3 +212,23 @@ def test_the_checklist_is_written_from_bundles_that_hold(days: GameDays) -> None
     assert refused.code == 5
     assert "does not hold; nothing was written" in refused.stderr
     assert not page.exists()
+
+
+@pytest.mark.full
+def test_stop_all_stops_the_line(days: GameDays) -> None:
+    """Whoever stops everything must not find the next drill beginning."""
+    file = days.file({"drill": "looks", "params": {"wait": "20s"}}, "watches")
+    child = days.scenario.call(["gameday", file, "-e", "desk.yaml"])
+    days.scenario.wait_until(lambda: _baseline(days), 30)
+
+    stopped = days.scenario.wait(days.scenario.call(["stop", "--all", "--why", "real incident"]))
+    ran = days.scenario.wait(child)
+    days.scenario.wait(days.scenario.call(["unblock"]))
+
+    assert stopped.code == 0, stopped.stderr
+    assert days.judgement()["outcome"] == "aborted", ran.stderr
+    looks, watches = days.judgement()["drills"]
+    assert (looks["outcome"], watches["outcome"]) == ("aborted", None)
+    assert "drills are blocked" in watches["why"]
+    assert "real incident" in watches["why"]
+    assert verified(days)[0] == 0

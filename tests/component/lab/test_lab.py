@@ -53,7 +53,7 @@ def test_its_environment_is_one_that_fireproof_reads(lab: Lab) -> None:
     """Drills find every endpoint, control and version there."""
     environment = Environment.model_validate(lab.environment())
 
-    parts = {"archive", "ledger-db", "wal-marks", "ledger-link", "ledger-api"}
+    parts = {"archive", "ledger-db", "wal-marks", "ledger-link", "wal-receiver", "ledger-api"}
     assert set(environment.components) == parts
     assert environment.environment_class == "embedded"
     assert environment.component("ledger-db").control is not None

@@ -106,7 +106,7 @@ def test_what_cannot_be_stored_is_refused(
         ("/v1/t/events/999999", 404),
         ("/v1/UPPER/events/1", 422),
         ("/nowhere", 404),
-        ("/v1/t/events", 405),
+        ("/v1/t/batch", 405),
     ],
 )
 def test_what_is_not_there_is_told_in_json(ledger: httpx.Client, path: str, status: int) -> None:

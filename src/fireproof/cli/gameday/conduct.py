@@ -11,6 +11,7 @@ from fireproof.cli.gameday.record import GameDayRecord
 from fireproof.cli.settings import RunSettings
 from fireproof.drillfile import LoadedMember
 from fireproof.guard.folder import RunFolder
+from fireproof.guard.order import why_blocked
 from fireproof.model.gameday import GameDayPlan, Member
 from fireproof.model.verdict import ExitCode, Outcome
 
@@ -47,6 +48,10 @@ class Conductor:
             JournalError: when that cannot be written; what runs then has been stopped and undone.
         """
         for group in _groups(self._plan):
+            if not self._stopped_by and (blocked := why_blocked()) is not None:
+                # stop --all came while a drill was running: that ends the day, not only the drill.
+                self._stopped_by = blocked
+                self._note_abort(blocked, "operator", None)
             if not self._stopped_by and self._stops.signum is None:
                 self._run(group)
                 continue
@@ -54,10 +59,11 @@ class Conductor:
             for member in group:
                 self._record.note("drill-not-run", member=member.name, why=why)
         if self._stops.signum is not None:
-            why = f"stopped by signal {self._stops.signum}"
-            self._record.note(
-                "abort", why=why, by="signal", phase="drills", signal=self._stops.signum
-            )
+            number = self._stops.signum
+            self._note_abort(f"stopped by signal {number}", "signal", number)
+
+    def _note_abort(self, why: str, by: str, signum: int | None) -> None:
+        self._record.note("abort", why=why, by=by, phase="drills", signal=signum)
 
     def _run(self, group: Sequence[Member]) -> None:
         runs = {member.name: member.run for member in group}

@@ -1,0 +1,159 @@
+"""What the service says of itself, compared with what is seen from outside; one act a call."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import time
+import uuid
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent))
+import itertools
+
+from archive import Checks, Stop, ask, fail, run
+from deployment import Deployment, ask_http
+
+REQUESTS = 300
+OVERHEAD_S = 0.025  # what a client sees beyond the service: connection, switch, a busy machine
+LOGGED_WITHIN_S = 5.0
+# Nobody else asks for this route, so that its histogram is ours.
+_PATH = "/version"
+_BUCKET = re.compile(
+    r'^ledger_request_seconds_bucket\{le="([^"]+)",route="version"\} (\S+)$', re.MULTILINE
+)
+
+
+def histogram(wanted: dict[str, Any], checks: Checks) -> None:
+    """The service's percentiles against the client's own, from the same requests."""
+    url = _replica(wanted, wanted["replica"])["url"]
+    before, took_s = _buckets(url), []
+    for _ in range(REQUESTS):
+        began = time.monotonic()
+        ask_http(url, "GET", _PATH)
+        took_s.append(time.monotonic() - began)
+    after = _buckets(url)
+    counts = [(le, after[le] - before.get(le, 0)) for le in sorted(after)]
+    total = int(counts[-1][1])
+    checks.add("histogram-counts", total == REQUESTS, f"{REQUESTS} requests", f"{total}")
+    took_s.sort()
+    for percent in (50, 95, 99):
+        rank = -(-REQUESTS * percent // 100)
+        low, high = _bounds(counts, rank)
+        client = took_s[rank - 1]
+        # No request takes the service longer than it takes the client, so no percentile does.
+        good = low <= client <= high + OVERHEAD_S
+        checks.add(
+            f"histogram-p{percent}",
+            good,
+            f"{low * 1000:.1f} to {(high + OVERHEAD_S) * 1000:.1f} ms by the service",
+            f"{client * 1000:.1f} ms by the client",
+        )
+
+
+def trace(wanted: dict[str, Any], checks: Checks) -> None:
+    """One id in the client's hand, the switch's log and the service's."""
+    deployment = Deployment(wanted)
+    given = f"trace-{uuid.uuid4().hex}"
+    _, headers, _ = ask_http(
+        deployment.switch["url"], "GET", _PATH, headers={"x-request-id": given}
+    )
+    instance, seen = headers["x-ledger-instance"], headers["x-request-id"]
+    checks.add("id-in-answer", seen == given, given, seen)
+    for name in ("switch", instance):
+        log = Path(wanted["components"][name]["log"])
+        found = _within(lambda log=log: given in log.read_text("utf-8"))
+        checks.add(
+            f"id-in-log-of-{'switch' if name == 'switch' else 'service'}", found, given, name
+        )
+
+
+def logs(wanted: dict[str, Any], checks: Checks) -> None:
+    """Lines are JSON, none is missing, no body stands in them, and the level filters."""
+    name, replica = wanted["replica"], _replica(wanted, wanted["replica"])
+    path, secret = Path(replica["log"]), uuid.uuid4().hex
+    run([replica["ctl"], "start", name, "log-level=info"], f"starting {name}")
+    start = path.stat().st_size
+    event = {"key": uuid.uuid4().hex, "body": secret}
+    ask_http(replica["url"], "POST", "/v1/observed/events", event)
+    _within(lambda: '"path": "/v1/observed/events"' in _from(path, start))
+    lines = [line for line in path.read_text("utf-8").splitlines() if line.strip()]
+    parsed = [_json(line) for line in lines]
+    broken = sum(line is None for line in parsed)
+    checks.add("log-lines-are-json", broken == 0, "every line", f"{broken} of {len(lines)} are not")
+    numbers = [line["n"] for line in parsed if line]
+    gaps = sum(b not in (a + 1, 1) for a, b in itertools.pairwise(numbers))
+    checks.add("no-log-line-lost", gaps == 0, "numbers without a gap", f"{gaps} gaps")
+    leaked = secret in path.read_text("utf-8")
+    checks.add("no-body-in-log", not leaked, "no body", "a body" if leaked else "none")
+    run([replica["ctl"], "start", name, "log-level=error"], f"starting {name}")
+    start = path.stat().st_size
+    ask_http(replica["url"], "GET", _PATH)
+    time.sleep(0.5)
+    below = [line for line in _from(path, start).splitlines() if '"level": "error"' not in line]
+    run([replica["ctl"], "start", name, "log-level=info"], f"starting {name}")
+    checks.add("log-level-filters", not below, "errors only", f"{len(below)} lines below")
+
+
+def _replica(wanted: dict[str, Any], name: str) -> dict[str, Any]:
+    known = wanted["components"]["switch"]["replicas"].split()
+    if name not in known:
+        raise Stop(f"replica: expected one of {', '.join(known)}, got {name!r}")
+    found: dict[str, Any] = wanted["components"][name]
+    return found
+
+
+def _buckets(url: str) -> dict[float, float]:
+    _, _, text = ask_http(url, "GET", "/metrics")
+    return {float(le): float(count) for le, count in _BUCKET.findall(text)}
+
+
+def _bounds(counts: list[tuple[float, float]], rank: int) -> tuple[float, float]:
+    """Between which limits the value of that rank lies."""
+    low = 0.0
+    for le, count in counts:
+        if count >= rank:
+            return low, le
+        low = le
+    return low, float("inf")
+
+
+def _within(seen: Any) -> bool:
+    give_up_at = time.monotonic() + LOGGED_WITHIN_S
+    while not seen():
+        if time.monotonic() > give_up_at:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def _from(path: Path, start: int) -> str:
+    with path.open("rb") as file:
+        file.seek(start)
+        return file.read().decode("utf-8", "replace")
+
+
+def _json(line: str) -> dict[str, Any] | None:
+    try:
+        found = json.loads(line)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
+
+
+ACTS = {"histogram": histogram, "trace": trace, "logs": logs}
+
+
+def main() -> None:
+    """The act that the argument names, as standard input says."""
+    try:
+        wanted = ask()
+        ACTS[sys.argv[1]](wanted, Checks(wanted["outputs"]))
+    except (Stop, OSError, KeyError, ValueError) as err:
+        fail(err)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,114 @@
+"""Where the switch sends requests, one act a call: by the slot file, and by a reload.
+
+The reload is the control experiment. Caddy starts its listeners anew at every change of its
+configuration, and requests get lost on the way. Nobody should switch like this; it shows that a
+measurement of lost requests can see them.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent))
+from archive import Checks, Stop, ask, fail
+from deployment import Deployment
+
+_UPSTREAMS = "/config/apps/http/servers/ledger/routes/1/handle/0/upstreams"
+
+
+def move(wanted: dict[str, Any], checks: Checks) -> None:
+    """To the replicas that ``to`` names."""
+    deployment = Deployment(wanted)
+    deployment.put_in_service(*wanted["to"].split())
+    checks.save(" ".join(deployment.in_service()))
+
+
+def home(wanted: dict[str, Any], checks: Checks) -> None:
+    """To where a lab at rest has it."""
+    deployment = Deployment(wanted)
+    deployment.put_in_service(deployment.switch["home"])
+    checks.save(deployment.switch["home"])
+
+
+def is_home(wanted: dict[str, Any], checks: Checks) -> None:
+    """Changes nothing; stops when the slot file names others."""
+    deployment = Deployment(wanted)
+    seen = " ".join(deployment.in_service())
+    checks.must(
+        "traffic-is-home", seen == deployment.switch["home"], deployment.switch["home"], seen
+    )
+
+
+def reload(wanted: dict[str, Any], checks: Checks) -> None:
+    """Only these replicas in the configuration from now on."""
+    deployment = Deployment(wanted)
+    names = list(deployment.replicas) if wanted["to"] == "all" else wanted["to"].split()
+    unknown = [name for name in names if name not in deployment.replicas]
+    if unknown or not names:
+        raise Stop(f"to: expected some of {', '.join(deployment.replicas)}, or all, got {names}")
+    _config(deployment, "PATCH", _dials(deployment, names))
+    checks.add("reloaded", True, "a new configuration", ", ".join(names))
+
+
+def unreload(wanted: dict[str, Any], checks: Checks) -> None:
+    """Every replica stands in it again; where all do, nothing is changed."""
+    deployment = Deployment(wanted)
+    whole = _dials(deployment, list(deployment.replicas))
+    if _config(deployment, "GET") != whole:
+        _config(deployment, "PATCH", whole)
+
+
+def is_whole(wanted: dict[str, Any], checks: Checks) -> None:
+    """Changes nothing; stops when a replica is missing from the configuration."""
+    deployment = Deployment(wanted)
+    seen = _config(deployment, "GET")
+    whole = _dials(deployment, list(deployment.replicas))
+    checks.must("configuration-whole", seen == whole, json.dumps(whole), json.dumps(seen))
+
+
+def _dials(deployment: Deployment, names: Sequence[str]) -> list[dict[str, str]]:
+    return [{"dial": f"127.0.0.1:{deployment.replicas[name]['port']}"} for name in names]
+
+
+def _config(deployment: Deployment, act: str, content: Any = None) -> Any:
+    request = urllib.request.Request(  # noqa: S310 - the lab's own address
+        deployment.switch["admin"] + _UPSTREAMS,
+        None if content is None else json.dumps(content).encode(),
+        {"Content-Type": "application/json"},
+        method=act,
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310
+            text = answer.read()
+    except urllib.error.URLError as err:
+        raise Stop(f"the switch's configuration cannot be reached: {err}") from err
+    return json.loads(text) if act == "GET" else None
+
+
+ACTS = {
+    "move": move,
+    "home": home,
+    "is-home": is_home,
+    "reload": reload,
+    "unreload": unreload,
+    "is-whole": is_whole,
+}
+
+
+def main() -> None:
+    """The act that the argument names, as standard input says."""
+    try:
+        wanted = ask()
+        ACTS[sys.argv[1]](wanted, Checks(wanted["outputs"]))
+    except (Stop, OSError, KeyError, ValueError) as err:
+        fail(err)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,7 @@
+"""The replica blue."""
+
+from __future__ import annotations
+
+from proving_ground.components.replica import replica
+
+COMPONENT = replica("ledger-blue")

@@ -1,0 +1,1 @@
+"""The identity provider: publishes keys, signs tokens, rotates. Tests get bad tokens."""

@@ -1,0 +1,1 @@
+"""Notification providers: three of them, so that a chain has somewhere to go."""

@@ -1,0 +1,57 @@
+"""The matrix itself: no drill without its row, no row that means nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from fireproof.cli.compose import vocabulary
+from fireproof.drillfile import load_drill
+from proving_ground.ledger.defects import DEFECTS
+from support.defect_rows import HERE, Row, drills, read_rows, shard
+
+# Their damage is the backup's, not the ledger's: docs/reference/detection-matrix.md holds theirs.
+ELSEWHERE = {"backup-restore", "backup-restore-synchronous"}
+
+
+def test_every_drill_is_tested_by_a_defect() -> None:
+    """A drill that nothing turns red proves nothing."""
+    tested = {row.drill for row in read_rows() if row.missed}
+
+    assert set(drills()) - ELSEWHERE == tested
+
+
+def test_every_row_names_a_known_defect_and_an_objective_of_its_drill() -> None:
+    """A misspelt row would be a red that nobody asked for, or never be run."""
+    words = vocabulary()
+    wrong = [
+        str(row)
+        for row in read_rows()
+        if row.missed
+        and (
+            row.defect not in DEFECTS
+            or row.missed not in load_drill(HERE / "drills" / f"{row.drill}.yaml", words).objectives
+        )
+    ]
+
+    assert wrong == []
+
+
+def test_shards_together_are_the_whole() -> None:
+    """CI runs a part a day; none may be left out for ever."""
+    rows = [Row("a", str(number)) for number in range(11)]
+
+    parts = [shard(rows, f"{index}/4") for index in range(4)]
+
+    assert sorted(str(row) for part in parts for row in part) == sorted(map(str, rows))
+    assert shard(rows, "all") == rows
+
+
+@pytest.mark.parametrize("text", ["- {defect: x}", "- {defect: x, missed: ''}", "- {a: b}"])
+def test_a_row_that_cannot_fail_is_refused(tmp_path: Path, text: str) -> None:
+    """Without the objective that must turn red, any red would do."""
+    (tmp_path / "one.yaml").write_text(text)
+
+    with pytest.raises(ValueError, match="expected defect and missed"):
+        read_rows(tmp_path)
