@@ -62,6 +62,7 @@ test-detection: $(STAMP) ## every known damage to a backup is noticed; writes do
 
 test-defects: $(STAMP) ## every drill turns red for the right reason; writes docs/reference/defects.md
 	@$(BIN)/python -m pytest tests/defects -q
+
 test-load: $(STAMP) ## real load on real servers, the stall of two seconds among it (2 minutes)
 	@$(BIN)/python -m pytest tests/component/load tests/component/docs/test_load_page.py -q
 
