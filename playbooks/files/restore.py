@@ -20,6 +20,7 @@ from archive import Archive, Checks, Stop, ask, fail, run
 from base import fetch, find_backup
 from received import take_received
 from recovery import aim, check_pages, check_tables, replay, stop_words, write_settings
+from tools import find_tool
 
 START_WITHIN_S = 240  # it replays once more, from the last checkpoint before the target
 
@@ -36,16 +37,21 @@ def restore(wanted: dict[str, Any], checks: Checks) -> str:
     for path in (final, fresh):
         if path.exists():
             raise Stop(f"{path} exists; a restore goes to a fresh folder")
-    command = shlex.quote(wanted["archive"]["restore-command"])
+    tool = find_tool(wanted)
+    own = shlex.quote(wanted["archive"]["restore-command"])
+    command = tool.restore_command(fresh) if tool else own
     if receiver := wanted.get("receiver"):
         target = take_received(receiver, database, received)
         # First what was received: it is as new as the last acknowledged write.
         command = f"cp {shlex.quote(str(received))}/%f %p 2>/dev/null || {command}"
     else:
         target = find_target(wanted["target"], archive)
-    chain = find_backup(archive, target)
+    chain = find_backup(archive, target, f"base-{tool.name}" if tool else "base")
     try:
-        fetch(chain, archive, fresh, database, checks)
+        if tool:
+            tool.fetch(chain[-1], fresh, checks)
+        else:
+            fetch(chain, archive, fresh, database, checks)
         fetched = time.monotonic()
         aim(fresh, target, command)
         replay(database, fresh, target, Path(wanted["outputs"]), checks)

@@ -250,8 +250,7 @@ def test_a_stop_to_a_game_day_reaches_the_drill_and_ends_the_rest(scenario: Scen
     assert ran.code == 128 + signal.SIGTERM, ran.stderr
     assert ran.outcome == "aborted"
     assert scenario.answers()
-    results = [json.loads(one.read_text()) for one in scenario.evidence.glob("runs/*/result.json")]
-    assert sum(one["format"] == "fireproof-result/v1" for one in results) == 1
+    assert len(list(scenario.evidence.glob("runs/*"))) == 2  # the day's, and one drill's
 
 
 def test_a_recovery_inside_a_json_run_is_json_too(scenario: Scenario) -> None:
