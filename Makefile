@@ -13,7 +13,7 @@ CHOICE := $(if $(filter tests,$(T)),-m "not full",)
 DRILLS := $(sort $(basename $(notdir $(wildcard drills/*.yaml))))
 export SCALE
 
-.PHONY: help gameday test test-component test-crash test-defects test-detection test-editor check fix bench coverage verify system-deps clean lock $(addprefix drill-,$(DRILLS))
+.PHONY: help gameday test test-component test-crash test-defects test-detection test-editor test-load check fix bench coverage verify system-deps clean lock $(addprefix drill-,$(DRILLS))
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-22s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ test-detection: $(STAMP) ## every known damage to a backup is noticed; writes do
 
 test-defects: $(STAMP) ## every drill turns red for the right reason; writes docs/reference/defects.md
 	@$(BIN)/python -m pytest tests/defects -q
+
+test-load: $(STAMP) ## real load on real servers, the stall of two seconds among it (2 minutes)
+	@$(BIN)/python -m pytest tests/component/load tests/component/docs/test_load_page.py -q
 
 check: $(STAMP) ## look: format, lint, types, drill files
 	@$(BIN)/ruff format --check .

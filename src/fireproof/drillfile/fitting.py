@@ -9,7 +9,14 @@ from fireproof.drillfile.marks import Marks
 from fireproof.drillfile.uses import main_component
 from fireproof.drillfile.words import suggestion
 from fireproof.errors import Problem
-from fireproof.model.drill import CanaryProbe, Drill, PluginProbe, SqlProbe, Use
+from fireproof.model.drill import (
+    CanaryProbe,
+    Drill,
+    PluginProbe,
+    ResourcesProbe,
+    SqlProbe,
+    Use,
+)
 from fireproof.model.environment import Environment, references
 
 _FOR_PEOPLE = frozenset({"title", "save"})  # never resolved
@@ -51,6 +58,11 @@ class _Fitting:
                 self._component(probe.read_from, ("probes", name, "read-from"))
             if isinstance(probe, SqlProbe) and self._component(probe.on, ("probes", name, "on")):
                 self._key(probe.on, "dsn", ("probes", name, "on"))
+            if isinstance(probe, ResourcesProbe):
+                self._pid(probe.resources, ("probes", name, "resources"))
+        for name, load in drill.load.items():
+            texts = {"target": load.target, "headers": dict(load.headers)}
+            self._texts(_texts(texts | {"options": dict(load.options)}, ("load", name)))
         phases = {
             ("preflight",): drill.preflight,
             ("baseline", "steps"): drill.baseline.steps,
@@ -90,6 +102,14 @@ class _Fitting:
         if component.get(key) is None:
             known = ["kind", *(component.model_extra or {})]
             self._add(path, f"component {owner!r} has no {key!r}{suggestion(key, known)}")
+
+    def _pid(self, name: str, path: Path) -> None:
+        if self._component(name, path) and self._environment.components[name].control is None:
+            text = (
+                f"component {name!r} has no `control:` in environment "
+                f"{self._environment.environment!r}; its pid-file says whose resources to read"
+            )
+            self._add(path, text)
 
     def _command_line(self, use: Use, path: Path) -> None:
         """Every user of a host reads the arguments of every process there."""

@@ -111,12 +111,16 @@ def uses(drill: Drill) -> Iterator[Use]:
 
 
 def procedures(drill: Drill, drill_file: Path, project: Path) -> Iterator[tuple[str, str]]:
-    """(path, sha256) of the drill file and of every file that its steps name or keep beside it."""
+    """(path, sha256) of the drill file and of every file that its steps and loads name or keep
+    beside it.
+    """
     wanted = {drill_file.resolve()}
     for use in uses(drill):
         for text in _texts(use.params):
             if text and len(text) < 1024 and "\n" not in text:
                 wanted.update(_procedure(project / text, project.resolve()))
+    for load in drill.load.values():
+        wanted.update(_procedure(project / load.locustfile, project.resolve()))
     if len(wanted) > MAX_PROCEDURE_FILES:
         raise EnvironmentRefusal(
             f"the drill's procedures are {len(wanted)} files; expected at most "

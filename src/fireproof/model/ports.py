@@ -134,6 +134,43 @@ class RunningProbe(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class LoadMinute:
+    """What a load says of itself once a minute, for people."""
+
+    rate: float  # requests ended, a second
+    p99_ms: float | None
+    slots: int  # that have come due so far
+    errors: int
+
+
+@dataclass(frozen=True, slots=True)
+class LoadEnded:
+    """How a load came to its end. ``clean``: in order, with a row for every request."""
+
+    clean: bool
+    files: tuple[str, ...]  # relative to the bag, one a process
+    slots: int
+    rows: int
+    complaint: str
+
+
+class RunningLoad(Protocol):
+    """A load in its own processes."""
+
+    name: str
+    start_ns: int  # CLOCK_MONOTONIC of the profile's beginning
+
+    @property
+    def pids(self) -> tuple[int, ...]: ...
+    def errors(self) -> int: ...
+    def observations(self) -> int: ...
+    def alive(self) -> bool: ...
+    def over(self) -> bool: ...
+    def minute(self) -> LoadMinute | None: ...
+    def stop(self) -> LoadEnded: ...
+
+
 class Secrets(Protocol):
     """Keeps what a run was trusted with out of everything that is written."""
 
