@@ -24,6 +24,10 @@ STARTS_WITHIN_S = 10
 TENANT = "deployment"  # whose events prove that a replica writes and reads
 
 
+class NotMoved(Stop):
+    """The switch goes on sending clients elsewhere."""
+
+
 class Deployment:
     """The lab's switch, the replicas behind it and what they share."""
 
@@ -135,7 +139,7 @@ class Deployment:
         give_up_at = time.monotonic() + SWITCHED_WITHIN_S
         while not good(seen := self.served(IN_A_ROW)):
             if time.monotonic() > give_up_at:
-                raise Stop(f"the switch never showed {what}; it shows {dict(seen)}")
+                raise NotMoved(f"the switch never showed {what}; it shows {dict(seen)}")
             time.sleep(0.05)
 
     def redis(self) -> Any:

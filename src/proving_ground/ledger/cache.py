@@ -79,7 +79,8 @@ class Cache:
         except self._failures as err:
             if defects.on("cache-outage-is-fatal"):
                 raise
-            self._away_until = time.monotonic() + _LEFT_ALONE_S
+            left_alone_s = float("inf") if defects.on("cache-given-up") else _LEFT_ALONE_S
+            self._away_until = time.monotonic() + left_alone_s
             self._turn(False, str(err) or type(err).__name__)
             return None
         self._turn(True, "")

@@ -48,7 +48,10 @@ class DrainingServer(uvicorn.Server):
     async def on_tick(self, counter: int) -> bool:
         """Ten times a second."""
         since = self._drain.since
-        if since is not None and time.monotonic() - since >= self._delay_s:
+        delay_s = 12.0 if defects.on("leaves-late") else self._delay_s
+        if since is not None and time.monotonic() - since >= delay_s:
+            if defects.on("cuts-what-was-begun"):
+                os._exit(0)
             self.should_exit = True
         return await super().on_tick(counter)
 
