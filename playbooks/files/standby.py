@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from archive import Checks, Stop, ask, fail, run
 
 FOLLOWS_WITHIN_S = 30.0
-WRITE_GAP_S = 5.0  # that a planned change of roles may cost
+WRITE_GAP_S = 8.0  # that a planned change of roles may cost
 _STREAMING = (
     "SELECT state || ' ' || sync_state FROM pg_stat_replication WHERE application_name = '{}'"
 )
