@@ -127,12 +127,13 @@ class Deployment:
         if unknown or not names:
             known = ", ".join(self.replicas)
             raise Stop(f"to: expected some of {known}, got {' '.join(names) or 'nothing'!r}")
-        self._slot([*(each for each in self.in_service() if each not in names), *names])
+        self.write_slot([*(each for each in self.in_service() if each not in names), *names])
         self._until(lambda seen: set(names) <= {one for one, _ in seen}, "the new ones join")
-        self._slot(names)
+        self.write_slot(names)
         self._until(lambda seen: {one for one, _ in seen} == set(names), "the new ones alone")
 
-    def _slot(self, names: Sequence[str]) -> None:
+    def write_slot(self, names: Sequence[str]) -> None:
+        """Who is in service, at once; ``put_in_service`` takes care of clients."""
         run([self.switch["set-slot"], *names], "the slot file")
 
     def _until(self, good: Callable[[Any], bool], what: str) -> None:

@@ -7,6 +7,7 @@ measurement of lost requests can see them.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 import urllib.error
@@ -31,6 +32,14 @@ def home(wanted: dict[str, Any], checks: Checks) -> None:
     """To where a lab at rest has it."""
     deployment = Deployment(wanted)
     _move(deployment, [deployment.switch["home"]], checks)
+
+
+def unmove(wanted: dict[str, Any], checks: Checks) -> None:
+    """The slot file as in a lab at rest; a switch that does not follow it did not before either."""
+    deployment = Deployment(wanted)
+    with contextlib.suppress(NotMoved):
+        deployment.put_in_service(deployment.switch["home"])
+    deployment.write_slot([deployment.switch["home"]])
 
 
 def _move(deployment: Deployment, names: list[str], checks: Checks) -> None:
@@ -102,6 +111,7 @@ def configuration(deployment: Deployment, act: str, content: Any = None) -> Any:
 ACTS = {
     "move": move,
     "home": home,
+    "unmove": unmove,
     "is-home": is_home,
     "reload": reload,
     "unreload": unreload,

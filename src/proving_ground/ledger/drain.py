@@ -50,9 +50,11 @@ class DrainingServer(uvicorn.Server):
         since = self._drain.since
         delay_s = 12.0 if defects.on("leaves-late") else self._delay_s
         if since is not None and time.monotonic() - since >= delay_s:
-            if defects.on("cuts-what-was-begun"):
-                os._exit(0)
             self.should_exit = True
+        if since is not None and defects.on("cuts-what-was-begun"):
+            self.should_exit = False  # once everybody else has gone
+            if time.monotonic() - since >= delay_s + 2.0:
+                os._exit(0)
         return await super().on_tick(counter)
 
 
