@@ -24,6 +24,10 @@ STARTS_WITHIN_S = 10
 TENANT = "deployment"  # whose events prove that a replica writes and reads
 
 
+class NotMoved(Stop):
+    """The switch goes on sending clients elsewhere."""
+
+
 class Deployment:
     """The lab's switch, the replicas behind it and what they share."""
 
@@ -123,19 +127,20 @@ class Deployment:
         if unknown or not names:
             known = ", ".join(self.replicas)
             raise Stop(f"to: expected some of {known}, got {' '.join(names) or 'nothing'!r}")
-        self._slot([*(each for each in self.in_service() if each not in names), *names])
+        self.write_slot([*(each for each in self.in_service() if each not in names), *names])
         self._until(lambda seen: set(names) <= {one for one, _ in seen}, "the new ones join")
-        self._slot(names)
+        self.write_slot(names)
         self._until(lambda seen: {one for one, _ in seen} == set(names), "the new ones alone")
 
-    def _slot(self, names: Sequence[str]) -> None:
+    def write_slot(self, names: Sequence[str]) -> None:
+        """Who is in service, at once; ``put_in_service`` takes care of clients."""
         run([self.switch["set-slot"], *names], "the slot file")
 
     def _until(self, good: Callable[[Any], bool], what: str) -> None:
         give_up_at = time.monotonic() + SWITCHED_WITHIN_S
         while not good(seen := self.served(IN_A_ROW)):
             if time.monotonic() > give_up_at:
-                raise Stop(f"the switch never showed {what}; it shows {dict(seen)}")
+                raise NotMoved(f"the switch never showed {what}; it shows {dict(seen)}")
             time.sleep(0.05)
 
     def redis(self) -> Any:

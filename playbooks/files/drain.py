@@ -2,18 +2,45 @@
 
 from __future__ import annotations
 
+import json
+import socket
 import subprocess
 import sys
 import time
+import urllib.parse
+import uuid
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 from archive import Checks, Stop, ask, fail, run
-from deployment import ask_http
+from deployment import TENANT, ask_http
 
 LEAVES_WITHIN_S = 10.0
 _EVERY_S = 0.02
+
+
+class Begun:
+    """A request whose end is still to be sent when the replica is told to leave."""
+
+    def __init__(self, url: str) -> None:
+        place = urllib.parse.urlsplit(url)
+        event = json.dumps({"key": uuid.uuid4().hex, "body": "begun before SIGTERM"}).encode()
+        self._rest = event[len(event) // 2 :]
+        head = f"POST /v1/{TENANT}/events HTTP/1.1\r\nHost: {place.netloc}\r\n"
+        head += f"Content-Type: application/json\r\nContent-Length: {len(event)}\r\n\r\n"
+        self._line = socket.create_connection((place.hostname or "", place.port or 0), 5)
+        self._line.sendall(head.encode() + event[: len(event) // 2])
+
+    def finish(self) -> str:
+        """Send the rest; the status line of the answer, or why there is none."""
+        try:
+            self._line.sendall(self._rest)
+            return self._line.recv(4096).decode("latin-1").split("\r\n")[0] or "cut off"
+        except OSError as err:
+            return f"cut off: {err}"
+        finally:
+            self._line.close()
 
 
 def drain(wanted: dict[str, Any], checks: Checks) -> None:
@@ -22,6 +49,8 @@ def drain(wanted: dict[str, Any], checks: Checks) -> None:
     # Not /in-service: of a replica that serves nobody it says no before and after.
     if _status(replica, "/readyz") != 200:
         raise Stop(f"{name} is not ready; there is nothing to drain")
+    begun, answer = Begun(replica["url"]), ""
+    time.sleep(_EVERY_S)
     began = time.monotonic()
     out_s = gone_s = None
     argv = [replica["ctl"], "stop", name, "mode=fast"]
@@ -34,8 +63,10 @@ def drain(wanted: dict[str, Any], checks: Checks) -> None:
                 gone_s = None
             elif gone_s is None:
                 gone_s = asked_s
+                answer = answer or begun.finish()  # nobody else gets in any more
             time.sleep(_EVERY_S)
     took_s = time.monotonic() - began
+    answer = answer or begun.finish()
     first = out_s is not None and (gone_s is None or out_s < gone_s)
     words = f"not ready at {_at(out_s)}, deaf at {_at(gone_s)}"
     checks.add("readiness-turns-first", first, "not ready while it still serves", words)
@@ -45,6 +76,8 @@ def drain(wanted: dict[str, Any], checks: Checks) -> None:
         f"gone within {LEAVES_WITHIN_S:g} s",
         f"{took_s:.2f} s",
     )
+    finished = answer.startswith("HTTP/1.1 201")
+    checks.add("in-flight-finished", finished, "201 for a request begun before SIGTERM", answer)
     checks.save(f"{took_s:.3f}")
 
 

@@ -14,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from archive import Checks, Stop, ask, fail, run
 
 FOLLOWS_WITHIN_S = 30.0
+WRITE_GAP_S = 8.0  # that a planned change of roles may cost
 _STREAMING = (
     "SELECT state || ' ' || sync_state FROM pg_stat_replication WHERE application_name = '{}'"
 )
@@ -86,6 +87,13 @@ def make(wanted: dict[str, Any], checks: Checks) -> None:
     checks.add("standby-follows", True, wanted_state, pair.sql(pair.first, state))
 
 
+def follows(wanted: dict[str, Any], checks: Checks) -> None:
+    """Changes nothing; stops when nobody could take over."""
+    pair = Pair(wanted)
+    seen = pair.sql(pair.first, _STREAMING.format("ledger-standby"))
+    checks.must("a-standby-follows", seen.startswith("streaming"), "streaming", seen or "nobody")
+
+
 def promote(wanted: dict[str, Any], checks: Checks) -> None:
     """ledger-standby takes the writes. The old one is ended first: two that do is worse than
     none.
@@ -117,6 +125,8 @@ def switch_back(wanted: dict[str, Any], checks: Checks) -> None:
     readonly = pair.sql(pair.first, "SHOW transaction_read_only")
     ok = (took, readonly) == ("t", "off")
     checks.must("switched-back", ok, "ledger-db takes writes", f"read only: {readonly}")
+    gap = f"takes writes again within {WRITE_GAP_S:g} s"
+    checks.add("switch-back-gap", gap_s < WRITE_GAP_S, gap, f"{gap_s} s")
     checks.must("nothing-lost", int(after) >= int(before), f"event {before} or newer", after)
     _forget_following(data)
     facts = {"gap_s": gap_s, "newest": int(after), "data-directory": str(data)}
@@ -137,7 +147,7 @@ def _forget_following(data: Path) -> None:
     os.replace(fresh, path)
 
 
-ACTS = {"make": make, "promote": promote, "switch-back": switch_back}
+ACTS = {"make": make, "follows": follows, "promote": promote, "switch-back": switch_back}
 
 
 def main() -> None:

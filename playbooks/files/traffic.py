@@ -7,6 +7,7 @@ measurement of lost requests can see them.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 import urllib.error
@@ -17,23 +18,39 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 from archive import Checks, Stop, ask, fail
-from deployment import Deployment
+from deployment import IN_A_ROW, Deployment, NotMoved
 
 _UPSTREAMS = "/config/apps/http/servers/ledger/routes/1/handle/0/upstreams"
 
 
 def move(wanted: dict[str, Any], checks: Checks) -> None:
     """To the replicas that ``to`` names."""
-    deployment = Deployment(wanted)
-    deployment.put_in_service(*wanted["to"].split())
-    checks.save(" ".join(deployment.in_service()))
+    _move(Deployment(wanted), wanted["to"].split(), checks)
 
 
 def home(wanted: dict[str, Any], checks: Checks) -> None:
     """To where a lab at rest has it."""
     deployment = Deployment(wanted)
-    deployment.put_in_service(deployment.switch["home"])
-    checks.save(deployment.switch["home"])
+    _move(deployment, [deployment.switch["home"]], checks)
+
+
+def unmove(wanted: dict[str, Any], checks: Checks) -> None:
+    """The slot file as in a lab at rest; a switch that does not follow it did not before either."""
+    deployment = Deployment(wanted)
+    with contextlib.suppress(NotMoved):
+        deployment.put_in_service(deployment.switch["home"])
+    deployment.write_slot([deployment.switch["home"]])
+
+
+def _move(deployment: Deployment, names: list[str], checks: Checks) -> None:
+    wanted = f"{' '.join(names)} and nobody else"
+    try:
+        deployment.put_in_service(*names)
+    except NotMoved as err:
+        checks.must("moved", False, wanted, str(err))
+    seen = sorted({name for name, _ in deployment.served(IN_A_ROW)})
+    checks.must("moved", seen == sorted(names), wanted, " ".join(seen))
+    checks.save(" ".join(names))
 
 
 def is_home(wanted: dict[str, Any], checks: Checks) -> None:
@@ -52,31 +69,31 @@ def reload(wanted: dict[str, Any], checks: Checks) -> None:
     unknown = [name for name in names if name not in deployment.replicas]
     if unknown or not names:
         raise Stop(f"to: expected some of {', '.join(deployment.replicas)}, or all, got {names}")
-    _config(deployment, "PATCH", _dials(deployment, names))
+    configuration(deployment, "PATCH", dials(deployment, names))
     checks.add("reloaded", True, "a new configuration", ", ".join(names))
 
 
 def unreload(wanted: dict[str, Any], checks: Checks) -> None:
     """Every replica stands in it again; where all do, nothing is changed."""
     deployment = Deployment(wanted)
-    whole = _dials(deployment, list(deployment.replicas))
-    if _config(deployment, "GET") != whole:
-        _config(deployment, "PATCH", whole)
+    whole = dials(deployment, list(deployment.replicas))
+    if configuration(deployment, "GET") != whole:
+        configuration(deployment, "PATCH", whole)
 
 
 def is_whole(wanted: dict[str, Any], checks: Checks) -> None:
     """Changes nothing; stops when a replica is missing from the configuration."""
     deployment = Deployment(wanted)
-    seen = _config(deployment, "GET")
-    whole = _dials(deployment, list(deployment.replicas))
+    seen = configuration(deployment, "GET")
+    whole = dials(deployment, list(deployment.replicas))
     checks.must("configuration-whole", seen == whole, json.dumps(whole), json.dumps(seen))
 
 
-def _dials(deployment: Deployment, names: Sequence[str]) -> list[dict[str, str]]:
+def dials(deployment: Deployment, names: Sequence[str]) -> list[dict[str, str]]:
     return [{"dial": f"127.0.0.1:{deployment.replicas[name]['port']}"} for name in names]
 
 
-def _config(deployment: Deployment, act: str, content: Any = None) -> Any:
+def configuration(deployment: Deployment, act: str, content: Any = None) -> Any:
     request = urllib.request.Request(  # noqa: S310 - the lab's own address
         deployment.switch["admin"] + _UPSTREAMS,
         None if content is None else json.dumps(content).encode(),
@@ -94,6 +111,7 @@ def _config(deployment: Deployment, act: str, content: Any = None) -> Any:
 ACTS = {
     "move": move,
     "home": home,
+    "unmove": unmove,
     "is-home": is_home,
     "reload": reload,
     "unreload": unreload,

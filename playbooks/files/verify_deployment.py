@@ -55,6 +55,14 @@ def verify(wanted: dict[str, Any], checks: Checks) -> None:
     )
 
 
+def tell_apart(wanted: dict[str, Any], checks: Checks) -> None:
+    """By the header of its answers."""
+    deployment = Deployment(wanted)
+    seen = ", ".join(sorted({found for _, found in deployment.served(ANSWERS)}))
+    version = deployment.version
+    checks.add(f"{version}-is-told-apart", seen == version, f"{version} by header", seen)
+
+
 def _same(deployment: Deployment, tenant: str, seq: int, digest: str) -> bool:
     status, _, body = ask_http(deployment.switch["url"], "GET", f"/v1/{tenant}/events/{seq}")
     if status != 200:
@@ -63,11 +71,14 @@ def _same(deployment: Deployment, tenant: str, seq: int, digest: str) -> bool:
     return isinstance(event, dict) and event.get("digest") == digest
 
 
+ACTS = {"verify": verify, "tell-apart": tell_apart}
+
+
 def main() -> None:
-    """Compare as standard input says."""
+    """The act that the argument names, as standard input says."""
     try:
         wanted = ask()
-        verify(wanted, Checks(wanted["outputs"]))
+        ACTS[sys.argv[1]](wanted, Checks(wanted["outputs"]))
     except (Stop, OSError, KeyError, ValueError) as err:
         fail(err)
 

@@ -51,7 +51,8 @@ def _embedded(site: Site) -> Built:
         "faults": ["lose-data-directory", "corrupt-file", "kill", "pause", "playbook"],
     }
     admin = shlex.quote(str(says["admin-dsn"]))
-    words = f'#!/bin/sh\nexec {shlex.join(PYTHON)} migrate --dsn {admin} "$@"\n'
+    command = shlex.join([*PYTHON, "migrate", *site.defects("migrate")])
+    words = f'#!/bin/sh\nexec {command} --dsn {admin} "$@"\n'
     says["migrate"] = str(folder.script("migrate", words))
     if site.user:
         says["run-as"] = "nobody"  # Postgres refuses root, also for a restore on trial

@@ -26,6 +26,7 @@ def build(site: Site) -> Built:
         "url": f"http://127.0.0.1:{port}",
         "port": str(port),
         "admin": f"http://127.0.0.1:{admin}",
+        "binary": str(binary),
         "config": str(site.root / "switch" / "caddy.json"),
         "slot": slot,
         "set-slot": str(site.folder.script("slot", words)),

@@ -77,9 +77,11 @@ class Cache:
             async with asyncio.timeout(_WITHIN_S):
                 done = await getattr(self._redis, act)(*words, **more)
         except self._failures as err:
-            if defects.on("cache-outage-is-fatal"):
+            slow = "Timeout" in type(err).__name__  # on a busy machine it may be that, and not away
+            if defects.on("cache-outage-is-fatal") and not slow:
                 raise
-            self._away_until = time.monotonic() + _LEFT_ALONE_S
+            left_alone_s = float("inf") if defects.on("cache-given-up") else _LEFT_ALONE_S
+            self._away_until = time.monotonic() + left_alone_s
             self._turn(False, str(err) or type(err).__name__)
             return None
         self._turn(True, "")

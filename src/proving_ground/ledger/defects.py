@@ -56,6 +56,22 @@ DEFECTS: dict[str, Defect] = {
     "pool-leaks": Defect(
         "ledger", "a timed-out statement keeps its connection", "recovers without restart (79)"
     ),
+    "fails-when-cold": Defect(
+        "ledger", "a replica's first ten appends fail", "no failed request in a switch (28)"
+    ),
+    "knows-one-database": Defect(
+        "ledger", "of several databases it only tries the first", "it follows a failover (8)"
+    ),
+    "acknowledges-unstored": Defect(
+        "ledger", "one append in fifty is acknowledged and not stored", "no data loss (4, 8, 11)"
+    ),
+    "cache-given-up": Defect(
+        "ledger", "a cache that failed is never asked again", "the cache warms up again (80)"
+    ),
+    "cuts-what-was-begun": Defect(
+        "ledger", "after the drain it ends in the middle of requests", "requests finish (32)"
+    ),
+    "leaves-late": Defect("ledger", "it drains for twelve seconds", "it leaves in time (32)"),
     "log-level-ignored": Defect("ledger", "every level is logged", "the level filter works (131)"),
     "logs-bodies": Defect("ledger", "bodies stand in the log", "no secret in a log line (131)"),
     # ledger: access
@@ -160,6 +176,13 @@ DEFECTS: dict[str, Defect] = {
     ),
     "chain-gives-up": Defect(
         "ledger", "after the first failure no other is tried", "the chain fails over (78)"
+    ),
+    # migrate
+    "holds-its-lock": Defect(
+        "migrate", "a step up keeps the table to itself for 0.6 s", "lock time (36)"
+    ),
+    "leaves-column-behind": Defect(
+        "migrate", "a step down leaves a column", "the schema comes back (23, 36)"
     ),
     # identity
     "retire-keeps-publishing": Defect(

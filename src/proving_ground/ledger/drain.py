@@ -48,8 +48,13 @@ class DrainingServer(uvicorn.Server):
     async def on_tick(self, counter: int) -> bool:
         """Ten times a second."""
         since = self._drain.since
-        if since is not None and time.monotonic() - since >= self._delay_s:
+        delay_s = 12.0 if defects.on("leaves-late") else self._delay_s
+        if since is not None and time.monotonic() - since >= delay_s:
             self.should_exit = True
+        if since is not None and defects.on("cuts-what-was-begun"):
+            self.should_exit = False  # once everybody else has gone
+            if time.monotonic() - since >= delay_s + 2.0:
+                os._exit(0)
         return await super().on_tick(counter)
 
 

@@ -42,6 +42,7 @@ class Events:
     ) -> None:
         self._store, self._cache, self._meters = store, cache, meters
         self._spoiled, self._window = Spoiled(version), window
+        self._asked = 0  # appends; for defects only
         self.first: Callable[[], Awaitable[None]] | None = None  # for a defect only
 
     def routes(self) -> list[Route]:
@@ -63,6 +64,11 @@ class Events:
             logger.info("event", extra={"detail": body})
         if self.first:
             await self.first()
+        self._asked += 1
+        if defects.on("fails-when-cold") and self._asked <= 10:
+            raise HTTPException(503, "still cold")
+        if defects.on("acknowledges-unstored") and self._asked % 50 == 0:
+            return JSONResponse({"seq": 0, "digest": "0" * 64}, 201)
         if defects.on("duplicate-booked-twice"):
             key = f"{key}#{uuid.uuid4().hex}"
         done = await self._store.append(caller_of(request), tenant, key, body)

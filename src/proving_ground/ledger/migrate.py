@@ -15,6 +15,7 @@ from typing import Any
 
 import psycopg
 
+from proving_ground.ledger import defects
 from proving_ground.ledger.migrations import HERE, trunk
 
 _OWNER = "ledger_owner"
@@ -96,7 +97,12 @@ def migrate(
                 connection.commit()
                 config.attributes["connection"] = connection
                 began = time.monotonic()
+                if way == "up" and defects.on("holds-its-lock"):
+                    connection.exec_driver_sql("LOCK TABLE events IN ACCESS EXCLUSIVE MODE")
+                    time.sleep(0.6)
                 (command.upgrade if way == "up" else command.downgrade)(config, target)
+                if way == "down" and defects.on("leaves-column-behind"):
+                    connection.exec_driver_sql("ALTER TABLE events ADD COLUMN left_behind text")
                 connection.commit()
                 held_ms = round((time.monotonic() - began) * 1000, 1)
             break
@@ -135,7 +141,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("way", choices=("up", "down", "show"))
     parser.add_argument("--to")
     parser.add_argument("--lock-timeout-ms", type=int, default=_LOCK_TIMEOUT_MS)
-    given = parser.parse_args(argv)
+    given = parser.parse_args(defects.take(argv, "migrate"))
     try:
         if given.way == "show":
             found = show(given.dsn)

@@ -172,10 +172,15 @@ def test_a_version_that_never_gets_well_takes_no_traffic(lab: Lab, tmp_path: Pat
     ("fault", "variables"),
     [
         (("deploy", "undo-deploy", "deploy-present"), {"version": "v2"}),
-        (("move-traffic", "move-home", "traffic-is-home"), {"to": "ledger-green ledger-amber"}),
+        (("move-traffic", "undo-move", "traffic-is-home"), {"to": "ledger-green ledger-amber"}),
         (("switch-by-reload", "undo-reload", "reload-present"), {"to": "ledger-blue"}),
         (("migrate", "undo-migrate", "migrate-present"), {"to": "v2_source"}),
         (("drain", "undo-drain", "drain-present"), {"replica": "ledger-amber"}),
+        (("copy-data", "drop-copy", "copy-present"), {}),
+        (
+            ("move-traffic", "undo-drain-in-service", "drain-in-service-present"),
+            {"to": "ledger-blue ledger-green", "replica": "ledger-green"},
+        ),
     ],
 )
 def test_what_a_drill_breaks_by_playbook_is_looked_at_and_taken_back(
