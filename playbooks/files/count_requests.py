@@ -52,12 +52,7 @@ def end(wanted: dict[str, Any], checks: Checks) -> None:
     checks.add("no-valid-request-failed", failed == 0, f"0 of at least {least} failed", seen)
 
 
-def end_of_control(wanted: dict[str, Any], checks: Checks) -> None:
-    _, failed, seen = since(wanted)
-    checks.add("control-drops-requests", failed > 0, "at least 1 failed", seen)
-
-
-ACTS = {"begin": begin, "end": end, "end-of-control": end_of_control}
+ACTS = {"begin": begin, "end": end}
 
 
 def main() -> None:

@@ -12,7 +12,9 @@ from clients import Identity, Ledger, fact, unique
 
 TIERS = {
     name: int(limit)
-    for name, _, limit in (word.partition("=") for word in fact("ledger-secure", "tiers").split(","))
+    for name, _, limit in (
+        word.partition("=") for word in fact("ledger-secure", "tiers").split(",")
+    )
 }
 WINDOW_S = float(fact("ledger-secure", "window-s"))
 

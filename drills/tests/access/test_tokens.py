@@ -95,7 +95,9 @@ def test_each_refusal_is_one_audit_entry(
             if entry["request_id"] in wanted and entry["tenant"] == "acme" and entry["reason"]
         ]
 
-    compare(f"{len(found)} entries, {len(set(found))} ids", f"{len(wanted)} entries, {len(wanted)} ids")
+    compare(
+        f"{len(found)} entries, {len(set(found))} ids", f"{len(wanted)} entries, {len(wanted)} ids"
+    )
 
 
 def _entries(ledger: Ledger, token: str, after: int) -> list[dict[str, Any]]:

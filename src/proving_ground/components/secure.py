@@ -97,7 +97,7 @@ def secure_ledger(name: str, storage: str, *, proofs: bool = False) -> Component
             **client_files(site),
             **facts,
             **site.common(name),
-            "faults": ["kill", "pause"],
+            "faults": ["kill", "pause", "playbook"],
         }
         return Built(says, port)
 
