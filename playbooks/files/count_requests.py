@@ -1,4 +1,4 @@
-"""Requests that the sidecar sent for clients: how many, and how many failed, between two moments."""
+"""Requests that the sidecar sent for clients between two moments: how many, how many failed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long a new key can be delayed, and a retired one believed; measured with keys of their own."""
+"""How long a new key can be delayed, and a retired one believed: measured with own keys."""
 
 from __future__ import annotations
 
