@@ -6,6 +6,7 @@ import base64
 import json
 import ssl
 import sys
+import time
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -57,10 +58,12 @@ def rotate(wanted: dict[str, Any], checks: Checks) -> None:
         kid = provider.do("publish", "--algorithm", wanted["algorithm"])["kid"]
         seen = provider.published()
         checks.must("key-published", kid in seen, f"{kid} in the key set", " ".join(seen))
+        time.sleep(float(wanted.get("overlap_s", 0)))
     if verb in ("sign-with-new", "all"):
         kid = provider.do("sign-with", "newest")["kid"]
         signs = provider.signs()
         checks.must("new-key-signs", signs == kid, f"tokens signed with {kid}", signs)
+        time.sleep(float(wanted.get("drain_s", 0)))
     if verb in ("retire", "all"):
         if len(provider.living()) < 2:
             raise Stop("retire: there is only one key; publish another and sign with it first")

@@ -39,6 +39,18 @@ def _verdict(case: ET.Element) -> tuple[bool | None, str]:
     return True, f"passed in {took}"
 
 
+def _measured(case: ET.Element, ok: bool | None, said: str) -> tuple[str, str]:
+    """(expected, observed): what ``record_property`` told under these names, else the verdict."""
+    told = {
+        found.get("name"): one_line(found.get("value", ""), 400)
+        for found in case.iterfind("properties/property")
+    }
+    observed = told.get("observed", said)
+    if "observed" in told and ok is not True:
+        observed = f"{observed}; {said}"
+    return told.get("expected", "passes"), observed
+
+
 def read_junit(path: Path) -> tuple[Check, ...] | None:
     """One check a test, in the order they ran; None when the file is missing, torn or not JUnit.
 
@@ -60,5 +72,5 @@ def read_junit(path: Path) -> tuple[Check, ...] | None:
         ok, observed = _verdict(case)
         before = checks.get(name)
         if before is None or rank.index(ok) > rank.index(before.ok):
-            checks[name] = Check(name, ok, "passes", observed)
+            checks[name] = Check(name, ok, *_measured(case, ok, observed))
     return tuple(checks.values())

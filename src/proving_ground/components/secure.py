@@ -21,7 +21,7 @@ from proving_ground.spec import ServerSpec
 
 TIERS = "free=50,standard=200,premium=5000"
 WINDOW_S = 10
-JWKS_TTL_S, JWKS_COOLDOWN_S = 5, 1.5  # short, so that a drill can wait for them
+JWKS_TTL_S, JWKS_COOLDOWN_S = 3, 1  # short, so that a drill can wait for them
 
 
 def secure_ledger(name: str, storage: str, *, proofs: bool = False) -> Component:
@@ -97,7 +97,7 @@ def secure_ledger(name: str, storage: str, *, proofs: bool = False) -> Component
             **client_files(site),
             **facts,
             **site.common(name),
-            "faults": ["kill", "pause"],
+            "faults": ["kill", "pause", "playbook"],
         }
         return Built(says, port)
 

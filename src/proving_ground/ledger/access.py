@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import ssl
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -202,6 +203,12 @@ class Access:
             registry=self._meters.registry,
         )
         ends.set_function(lambda: self.served[0].not_after.timestamp())
+        left = Gauge(
+            "ledger_certificate_left_seconds",
+            "how long the served certificate still holds",
+            registry=self._meters.registry,
+        )
+        left.set_function(lambda: self.served[0].not_after.timestamp() - time.time())
 
 
 def _shown(entry: Any) -> dict[str, Any]:

@@ -77,3 +77,19 @@ def test_only_a_report_that_fits_the_exit_code_counts(
 ) -> None:
     """An exit code alone is green when a test calls os._exit(0)."""
     assert judge_tests(returncode, checks)[0] is ok
+
+
+def test_a_measured_number_stands_beside_its_limit(tmp_path: Path) -> None:
+    """``record_property`` hands them over; without it a report says only that a test passed."""
+    told = (
+        '<properties><property name="expected" value="at most 1.5 s"/>'
+        '<property name="observed" value="{} s"/></properties>'
+    )
+    head = '<testcase file="test_a.py" classname="test_a" name="{}" time="0">'
+    good = head.format("test_x") + told.format("0.9") + "</testcase>"
+    bad = head.format("test_y") + told.format("3.0") + '<failure message="no"/></testcase>'
+
+    assert report(tmp_path, good + bad) == (
+        Check("test_a::test_x", True, "at most 1.5 s", "0.9 s"),
+        Check("test_a::test_y", False, "at most 1.5 s", "3.0 s; failed: no"),
+    )

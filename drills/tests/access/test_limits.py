@@ -1,0 +1,176 @@
+"""The rate limit: its number, its headers, its neighbours, its tiers, its two instances."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import pytest
+from clients import Identity, Ledger, fact, unique
+
+TIERS = {
+    name: int(limit)
+    for name, _, limit in (
+        word.partition("=") for word in fact("ledger-secure", "tiers").split(",")
+    )
+}
+WINDOW_S = float(fact("ledger-secure", "window-s"))
+
+
+@pytest.fixture(scope="session")
+def second() -> Ledger:
+    return Ledger("ledger-secure-2")
+
+
+def asker(identity: Identity, tier: str) -> Callable[[Ledger], httpx.Response]:
+    """A caller of a tenant that nobody knew: its bucket is full."""
+    tenant = unique(tier)
+    token = identity.token(tenant=tenant, roles=["reader"], tier=tier)
+    return lambda ledger: ledger.ask("GET", f"/v1/{tenant}/events?limit=1", token)
+
+
+def burst(
+    ask: Callable[[Ledger], httpx.Response], ledgers: list[Ledger], count: int
+) -> tuple[list[httpx.Response], float]:
+    """That many requests, four at a time, to the instances in turn; and how long it took."""
+    began = time.monotonic()
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda turn: ask(ledgers[turn % len(ledgers)]), range(count)))
+    return answers, time.monotonic() - began
+
+
+def accepted(answers: list[httpx.Response]) -> int:
+    assert {answer.status_code for answer in answers} <= {200, 429}
+    return sum(answer.status_code == 200 for answer in answers)
+
+
+def most(tier: str, took_s: float) -> int:
+    """Bucket and refill: what may pass within that time."""
+    return TIERS[tier] + int(took_s * TIERS[tier] / WINDOW_S) + 1
+
+
+def within(
+    record_property: Callable[[str, object], None], passed: int, low: int, high: int, sent: int
+) -> None:
+    record_property("expected", f"{low} to {high} of {sent} accepted")
+    record_property("observed", f"{passed} of {sent} accepted")
+    assert low <= passed <= high
+
+
+def test_a_burst_passes_as_far_as_the_bucket_and_its_refill(
+    identity: Identity, ledger: Ledger, record_property: Callable[[str, object], None]
+) -> None:
+    """200 in 10 seconds for the standard tier, driven well above."""
+    answers, took_s = burst(asker(identity, "standard"), [ledger], 320)
+
+    limit = most("standard", took_s)
+    assert limit < 320, "the burst was too slow to go over the limit"
+    within(record_property, accepted(answers), TIERS["standard"], limit, 320)
+
+
+def test_a_refusal_says_truly_when_to_come_again(
+    identity: Identity, ledger: Ledger, compare: Callable[..., None]
+) -> None:
+    """429 with the limit's headers; after the stated time a request passes, sooner none need."""
+    ask = asker(identity, "free")
+    refused = next(each for each in (ask(ledger) for _ in range(150)) if each.status_code == 429)
+    wait_s = int(refused.headers["retry-after"])
+    time.sleep(wait_s)
+    again = ask(ledger)
+
+    compare(
+        {
+            "limit": refused.headers["x-ratelimit-limit"],
+            "remaining": refused.headers["x-ratelimit-remaining"],
+            "reset-is-a-number": refused.headers["x-ratelimit-reset"].isdigit(),
+            "waits": wait_s >= 1,
+            "then": again.status_code,
+        },
+        {
+            "limit": str(TIERS["free"]),
+            "remaining": "0",
+            "reset-is-a-number": True,
+            "waits": True,
+            "then": 200,
+        },
+    )
+
+
+def test_a_neighbour_notices_nothing(
+    identity: Identity, ledger: Ledger, record_property: Callable[[str, object], None]
+) -> None:
+    """Success and p95 of one tenant, alone and while another one saturates its bucket."""
+    neighbour, loud = asker(identity, "premium"), asker(identity, "free")
+    alone = [_timed(neighbour, ledger) for _ in range(40)]
+    with ThreadPoolExecutor(1) as pool:
+        noise = pool.submit(lambda: [loud(ledger) for _ in range(90)])
+        beside = [_timed(neighbour, ledger) for _ in range(40)]
+        refusals = sum(answer.status_code == 429 for answer in noise.result())
+    before, during = _p95_ms(alone), _p95_ms(beside)
+
+    # Two clients on a shared machine: three times and 100 ms are far from being starved.
+    limit = 3 * before + 100
+    record_property("expected", f"40 of 40 answered, p95 at most {limit:.0f} ms")
+    good = sum(status == 200 for status, _ in beside)
+    record_property(
+        "observed", f"{good} of 40, p95 {during:.0f} ms, alone {before:.0f} ms; {refusals} refusals"
+    )
+    assert refusals > 0
+    assert good == 40
+    assert during <= limit
+
+
+def _timed(ask: Callable[[Ledger], httpx.Response], ledger: Ledger) -> tuple[int, float]:
+    began = time.monotonic()
+    status = ask(ledger).status_code
+    return status, (time.monotonic() - began) * 1000
+
+
+def _p95_ms(timed: list[tuple[int, float]]) -> float:
+    return sorted(took for _, took in timed)[int(len(timed) * 0.95) - 1]
+
+
+def test_two_instances_let_the_limit_of_one_pass(
+    identity: Identity,
+    ledger: Ledger,
+    second: Ledger,
+    record_property: Callable[[str, object], None],
+) -> None:
+    """They share one bucket in the store."""
+    answers, took_s = burst(asker(identity, "free"), [ledger, second], 160)
+
+    limit = most("free", took_s)
+    assert limit < 100, "the burst was too slow to tell one bucket from two"
+    within(record_property, accepted(answers), TIERS["free"], limit, 160)
+
+
+@pytest.mark.parametrize("tier", sorted(TIERS))
+def test_each_tier_has_its_own_limit(
+    tier: str, identity: Identity, ledger: Ledger, compare: Callable[..., None]
+) -> None:
+    """As the table says, and as the first answer says."""
+    answer = asker(identity, tier)(ledger)
+
+    compare(
+        (answer.headers["x-ratelimit-limit"], answer.headers["x-ratelimit-remaining"]),
+        (str(TIERS[tier]), str(TIERS[tier] - 1)),
+    )
+
+
+def test_each_refusal_is_one_line_in_the_log(
+    identity: Identity, ledger: Ledger, compare: Callable[..., None]
+) -> None:
+    """Joined by count."""
+    tenant = unique("logged")
+    token = identity.token(tenant=tenant, roles=["reader"], tier="free")
+    statuses = [
+        ledger.ask("GET", f"/v1/{tenant}/events?limit=1", token).status_code for _ in range(90)
+    ]
+    refused = statuses.count(429)
+    assert refused > 0
+    time.sleep(0.3)
+    lines = [line for line in ledger.log_lines() if line.get("event") == "rate-limited"]
+
+    compare(sum(line["tenant"] == tenant for line in lines), refused)
