@@ -9,12 +9,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
+from fireproof.cli.locustfiles import locustfile_problems
 from fireproof.cli.plugins import Kinds, installed
-from fireproof.cli.recompute import judge_bag
+from fireproof.cli.recompute import judge_bag, missing_packages
 from fireproof.drillfile import Vocabulary, check_environment, load_environment, read_drill
 from fireproof.engine.planning import freeze, uses
 from fireproof.engine.services import SealedBundle, Services
-from fireproof.errors import EnvironmentRefusal, UsageError
+from fireproof.errors import DrillFileError, EnvironmentRefusal, UsageError
 from fireproof.evidence import (
     Approval,
     EvidenceRoot,
@@ -25,7 +26,8 @@ from fireproof.evidence import (
 )
 from fireproof.faults import load_faults
 from fireproof.guard.folder import RunFolder
-from fireproof.model.drill import PluginProbe, Probe
+from fireproof.load import start_load
+from fireproof.model.drill import Drill, PluginProbe, Probe
 from fireproof.model.environment import Environment
 from fireproof.model.params import ASKED_NOTHING, Asked
 from fireproof.model.plan import OCCURRENCE, Plan
@@ -119,22 +121,39 @@ def vocabulary() -> Vocabulary:
 
 
 def make_plan(
-    drill_file: Path, environment_name: str, run: str, asked: Asked = ASKED_NOTHING
+    drill_file: Path,
+    environment_name: str,
+    run: str,
+    asked: Asked = ASKED_NOTHING,
+    *,
+    workers: int | None = None,
 ) -> Plan:
     """Drill file and environment, checked against each other and frozen.
 
+    Args:
+        drill_file: what is to be done.
+        environment_name: where.
+        run: id of the run.
+        asked: parameters and profile.
+        workers: processes of each load, in place of what the drill says.
+
     Raises:
+        UsageError: more workers for a drill that has no load; or what judges it is not installed.
         DrillFileError: the drill file is wrong in itself.
         EnvironmentRefusal: the environment lacks or does not allow what the drill needs.
     """
     loaded = read_drill(drill_file, vocabulary(), asked)
+    if missing := missing_packages(loaded.drill):
+        raise UsageError(f"this drill cannot be judged without {missing}")
+    if wrong := locustfile_problems(loaded, Path.cwd()):
+        raise DrillFileError(wrong)
     environment = load_any_environment(environment_name)
     problems = check_environment(loaded.drill, environment, loaded.marks)
     if problems:
         raise EnvironmentRefusal("\n".join(str(problem) for problem in problems))
     steps, faults = known_steps(), known_faults()
     plan = freeze(
-        loaded.drill,
+        loaded.drill if workers is None else _with_workers(loaded.drill, workers),
         environment,
         run=run,
         drill_file=drill_file,
@@ -150,6 +169,13 @@ def make_plan(
     theirs = [one.kind for one in plan.drill.probes.values() if isinstance(one, PluginProbe)]
     plugins = steps.packages(others) | faults.packages(harm) | known_probes().packages(theirs)
     return plan.model_copy(update={"tool": {**plan.tool, **plugins}}) if plugins else plan
+
+
+def _with_workers(drill: Drill, workers: int) -> Drill:
+    if not drill.load:
+        raise UsageError(f"--workers {workers}: drill {drill.drill!r} has no load")
+    loads = {n: one.model_copy(update={"workers": workers}) for n, one in drill.load.items()}
+    return drill.model_copy(update={"load": loads})
 
 
 def planned_environment(folder: RunFolder) -> Environment | None:
@@ -193,6 +219,7 @@ def make_services(
         steps=known_steps(),
         faults=known_faults(),
         start_probe=_start_probe,
+        start_load=start_load,
         read_present=read_present,
         judge_bag=judge_bag,
         sign_plan=sign,

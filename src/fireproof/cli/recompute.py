@@ -5,16 +5,20 @@ Loads no runner: plan, journal, samples and the judge are all it takes.
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from fireproof.errors import EvidenceError
 from fireproof.evidence import canonical_bytes
 from fireproof.journal import read_journal
 from fireproof.judge import judge_gameday, judge_run
+from fireproof.model.drill import Drill
 from fireproof.model.gameday import GAMEDAY_PLAN_FORMAT, GameDayPlan
 from fireproof.model.gameday_judgement import GameDayJudgement
 from fireproof.model.judgement import Judgement
+from fireproof.model.load import Growth
 from fireproof.model.plan import Plan
 from fireproof.model.record import Record
 
@@ -49,6 +53,7 @@ def is_gameday(bag: Path) -> bool:
 def read_samples(bag: Path, records: Sequence[Record]) -> Mapping[str, bytes]:
     """Bytes of every sample file that the journal names; a missing one is simply not there."""
     names = {r.data["file"] for r in records if r.kind in ("probe-start", "canary-read")}
+    names |= {name for r in records if r.kind == "load-stop" for name in r.data["files"]}
     folder = (bag / "data").resolve()
     paths = {name: (bag / name).resolve() for name in sorted(names)}
     return {
@@ -59,6 +64,22 @@ def read_samples(bag: Path, records: Sequence[Record]) -> Mapping[str, bytes]:
 
 
 def recompute(bag: Path) -> bytes:
-    """Canonical bytes of the judgement, as run.json must hold them."""
-    judgement = judge_gameday_bag(bag) if is_gameday(bag) else judge_bag(bag)
-    return canonical_bytes(judgement.to_json())
+    """Canonical bytes of the judgement, as run.json must hold them.
+
+    Raises:
+        EvidenceError: when this installation cannot compute all of it.
+    """
+    if is_gameday(bag):
+        return canonical_bytes(judge_gameday_bag(bag).to_json())
+    plan = Plan.model_validate_json((bag / "plan.json").read_bytes())
+    if missing := missing_packages(plan.drill):
+        raise EvidenceError(f"cannot be recomputed here without {missing}")
+    return canonical_bytes(judge_bag(bag).to_json())
+
+
+def missing_packages(drill: Drill) -> str:
+    """What the judge of a drill under load needs and does not have, with the cure; or nothing."""
+    needed = ["numpy", "pyarrow"] if drill.load else []
+    needed += ["scipy"] if any(isinstance(o, Growth) for o in drill.objectives.values()) else []
+    missing = [name for name in needed if importlib.util.find_spec(name) is None]
+    return f"{', '.join(missing)}: pip install 'fireproof[samples]'" if missing else ""

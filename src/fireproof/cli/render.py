@@ -19,6 +19,7 @@ from fireproof.model.record import Record
 HEARTBEAT_S = 60.0
 _MARK = {"met": "met", "missed": "MISSED", "inconclusive": "UNKNOWN"}
 _COLOUR = {"met": "32", "passed": "32;1", "inconclusive": "33;1"}
+_TOLD = ("rpo", "slo", "requests", "growth")  # kinds that say more than their first number
 _PHASES = {
     "preflight": "before anything is touched",
     "baseline": "watching the healthy system",
@@ -148,6 +149,15 @@ class Plain:
                 word = "missed" if data["ok"] is False else "inconclusive"
                 seen = f"expected {shorten(data['expected'])}, observed {shorten(data['observed'])}"
                 return f"  {self._verdict(word)} check {data['name']}: {seen}"
+            case "load-start":
+                return f"  load {data['load']} begins: {data['profile']}"
+            case "load-minute":
+                p99 = "none" if data["p99_ms"] is None else f"{data['p99_ms']} ms"
+                bad = f", {data['errors']} bad" if data["errors"] else ""
+                return f"  load {data['load']}: {data['rate']}/s, p99 {p99}{bad}"
+            case "load-stop":
+                said = "" if data["clean"] else ", not in order"
+                return f"  load {data['load']} ends: {data['slots']} requests{said}"
             case "injected":
                 return f"  broken: {shorten(data['detail'])}"
             case "fault-failed":
@@ -226,7 +236,7 @@ def objective_lines(judgement: dict[str, Any]) -> list[str]:
     for row, objective in zip(rows, judgement["objectives"], strict=True):
         cells = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
         lines.append(cells.rstrip())
-        if objective["verdict"] != "met" or objective["kind"] == "rpo":
+        if objective["verdict"] != "met" or objective["kind"] in _TOLD:
             lines.append(" " * (widths[0] + 2) + shorten(objective["reason"]))
     return lines
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from fireproof.cli.run import run
-from fireproof.cli.settings import RunSettings, default_evidence
+from fireproof.cli.settings import MOST_WORKERS, RunSettings, default_evidence
 from fireproof.model.params import PROFILES
 
 
@@ -29,6 +29,11 @@ from fireproof.model.params import PROFILES
 @click.option(
     "--confirm", multiple=True, metavar="COMPONENT", help="may be broken; asked for in production"
 )
+@click.option(
+    "--workers",
+    type=click.IntRange(0, MOST_WORKERS),
+    help="processes of each load, with a Locust master; default: as the drill says",
+)
 @click.option("--typed", default="", metavar="NAME", help="the production environment's name")
 @click.option("--profile", type=click.Choice(PROFILES), default="full", show_default=True)
 @click.option("--param", "params", multiple=True, metavar="NAME=VALUE", help="of the drill")
@@ -42,6 +47,7 @@ def command(
     typed: str,
     profile: str,
     params: tuple[str, ...],
+    workers: int | None,
 ) -> int:
     """Run one drill and seal what was seen.
 
@@ -61,5 +67,6 @@ def command(
             typed,
             profile,
             params,
+            workers=workers,
         )
     )

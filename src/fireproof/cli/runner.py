@@ -100,7 +100,10 @@ def _run(
     known: Known,
 ) -> dict[str, Any]:
     with interrupts.armed():
-        plan = make_plan(settings.drill, settings.environment, folder.run, asked_for(settings))
+        asked = asked_for(settings)
+        plan = make_plan(
+            settings.drill, settings.environment, folder.run, asked, workers=settings.workers
+        )
         heart.allow(WAIT_S)  # a person is slower than the guardian is patient
         approvals = _permit(plan, settings, lambda: signer.key_id)
         heart.allow(READ_S)

@@ -27,6 +27,7 @@ class RunSettings:
     params: tuple[str, ...] = ()  # NAME=VALUE, as given
     run_id: str = ""  # what a game day has planned; empty for a new one
     parent: int = 0  # the game day's process: a drill comes down with it
+    workers: int | None = None  # processes of each load, in place of what the drill says
 
     def to_argv(self) -> list[str]:
         """The same, for a child process; the lab is the caller's."""
@@ -40,12 +41,13 @@ class RunSettings:
             argv += ["--param", param]
         argv += ["--run-id", self.run_id] if self.run_id else []
         argv += ["--parent", str(self.parent)] if self.parent else []
+        argv += ["--workers", str(self.workers)] if self.workers is not None else []
         return argv if self.output == "plain" else [*argv, f"--{self.output}"]
 
 
 _VALUED = (
     *("--environment", "-e", "--evidence", "--confirm", "--typed"),
-    *("--profile", "--param", "--run-id", "--parent"),
+    *("--profile", "--param", "--run-id", "--parent", "--workers"),
 )
 
 
@@ -59,7 +61,7 @@ def parse_run(argv: list[str]) -> RunSettings | None:
     for word in words:
         if word in _VALUED:
             value = next(words, None)
-            if value is None:
+            if value is None or (word == "--workers" and not few(value)):
                 return None
             if word in lists:
                 lists[word].append(value)
@@ -80,6 +82,7 @@ def parse_run(argv: list[str]) -> RunSettings | None:
     evidence = Path(values["evidence"]) if "evidence" in values else default_evidence()
     environment = values.get("environment", "lab")
     typed = values.get("typed", "")
+    workers = int(values["workers"]) if "workers" in values else None
     return RunSettings(
         Path(drill),
         environment,
@@ -92,4 +95,13 @@ def parse_run(argv: list[str]) -> RunSettings | None:
         tuple(lists["--param"]),
         values.get("run-id", ""),
         int(parent),
+        workers,
     )
+
+
+MOST_WORKERS = 32
+
+
+def few(text: str) -> bool:
+    """Whether it is a number of workers."""
+    return text.isascii() and text.isdigit() and len(text) < 4 and int(text) <= MOST_WORKERS

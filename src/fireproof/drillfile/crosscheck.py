@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from fireproof.drillfile.drills import PROBES, Draft, PlacedEntry
 from fireproof.drillfile.findings import At, Findings, Path, shown
+from fireproof.drillfile.loads import check_loads
 from fireproof.drillfile.tree import Items, Node, Scalar, Table, child, plain
 from fireproof.drillfile.uses import NAME, PlacedUse, main_component
 from fireproof.drillfile.vocabulary import Vocabulary
@@ -37,6 +38,7 @@ _SOURCES = {  # what an objective measures with, by the key that tells probes ap
     "rto": (tuple(_SERVICE), "an http, tcp or sql probe"),
     "rpo": (("acknowledged-writes",), "a canary"),
     "mttd": (("alerts",), "a probe that waits for alerts"),
+    "growth": (("resources",), "a resources probe"),
 }
 
 
@@ -48,6 +50,7 @@ def check_draft(draft: Draft, vocabulary: Vocabulary, findings: Findings) -> Non
         _probe(probe, findings)
     for objective in draft.objectives:
         _objective(objective, draft, vocabulary, findings)
+    check_loads(draft, findings)
     _harmless(draft, findings)
     _saved(draft, findings)
     for use in draft.every_use():
@@ -191,7 +194,7 @@ def _harmless(draft: Draft, findings: Findings) -> None:
     if fault is not None and (not isinstance(fault, Items) or fault.nodes):
         return
     for objective in draft.objectives:
-        if objective.variant in _SOURCES:
+        if objective.variant in _SOURCES and objective.variant != "growth":
             text = "is measured from the injection, and there is no fault; add one under `fault:`"
             findings.add(objective.table.at, objective.path, text)
 
@@ -294,6 +297,9 @@ def _saved(draft: Draft, findings: Findings) -> None:
     for probe in draft.probes:
         for path, text in texts(probe.table, probe.path):
             _uses_saved(text, path, {}, "probes start before any step", findings)
+    for load in draft.loads:
+        for path, text in texts(load.table, load.path):
+            _uses_saved(text, path, {}, "a load takes no value of a step", findings)
     for use in draft.every_use():
         for path, text in texts(use.table, use.path):
             _uses_saved(text, path, saved, "no earlier step saves it", findings)
@@ -396,6 +402,7 @@ def _abort(draft: Draft, findings: Findings) -> None:
         match = _WHEN.fullmatch(node.value)
         if match is None:
             continue  # the model says what a condition looks like
-        _named_probe(match[1], node.at, path, draft, findings)
+        if match[1] not in {load.name for load in draft.loads}:
+            _named_probe(match[1], node.at, path, draft, findings)
         if len(match[2]) > _MOST_ERRORS:
             findings.add(node.at, path, f"expected a smaller number of errors, got {got(node)}")

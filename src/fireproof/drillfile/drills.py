@@ -24,11 +24,13 @@ from fireproof.model.drill import (
     HttpProbe,
     ProbeParams,
     RecoveryTime,
+    ResourcesProbe,
     SqlProbe,
     TcpProbe,
     Use,
     plugin_probe,
 )
+from fireproof.model.load import Growth, Load, Requests, Slo
 
 PHASES: tuple[Path, ...] = (
     ("preflight",),
@@ -46,15 +48,20 @@ PROBES: Mapping[str, type[BaseModel]] = {
     "sql": SqlProbe,
     "acknowledged-writes": CanaryProbe,
     "alerts": AlertProbe,
+    "resources": ResourcesProbe,
 }
 OBJECTIVES: Mapping[str, type[BaseModel]] = {
     "rto": RecoveryTime,
     "rpo": DataLoss,
     "mttd": Detection,
     "checks": CheckObjective,
+    "slo": Slo,
+    "requests": Requests,
+    "growth": Growth,
 }
 _STAND_INS: dict[str, dict[str, Any]] = {
     "probes": {"http": "-"},
+    "load": {"locustfile": "-", "target": "-"},
     "objectives": {"checks": ["-"]},
     "use": {"kind": "-", "params": {}},
 }
@@ -62,7 +69,7 @@ _STAND_INS: dict[str, dict[str, Any]] = {
 
 @dataclass(frozen=True, slots=True)
 class PlacedEntry:
-    """A probe or objective; ``variant`` is the key that tells which, None if none or several."""
+    """A probe, load or objective; ``variant`` is the key that tells which, None if none tells."""
 
     path: Path
     name: str
@@ -78,6 +85,7 @@ class Draft:
     root: Table
     header: Drill | None
     probes: tuple[PlacedEntry, ...]
+    loads: tuple[PlacedEntry, ...]
     objectives: tuple[PlacedEntry, ...]
     uses: Mapping[Path, tuple[PlacedUse, ...]]  # for every phase of PHASES
 
@@ -98,6 +106,7 @@ class Draft:
         update: dict[str, Any] = {str(phase[0]): uses for phase, uses in done.items()}
         update["baseline"] = self.header.baseline.model_copy(update={"steps": steps})
         update["probes"] = {entry.name: entry.value for entry in self.probes}
+        update["load"] = {entry.name: entry.value for entry in self.loads}
         update["objectives"] = {entry.name: entry.value for entry in self.objectives}
         return self.header.model_copy(update=update)
 
@@ -115,6 +124,7 @@ def read_drill_tree(root: Node, vocabulary: Vocabulary, findings: Findings) -> D
         root,
         header,
         tuple(_entries(root, "probes", _probe_kinds(root, vocabulary), findings)),
+        tuple(_loads(root, findings)),
         tuple(_entries(root, "objectives", OBJECTIVES, findings)),
         uses,
     )
@@ -126,7 +136,7 @@ def _stand_ins(root: Node) -> dict[str, Any]:
     The header's model then still sees what is missing, empty or no list at all, and every name.
     """
     instead: dict[str, Any] = {}
-    for section in ("probes", "objectives"):
+    for section in ("probes", "load", "objectives"):
         node = child(root, section)
         if isinstance(node, Table):
             instead[section] = {
@@ -160,6 +170,16 @@ def _entries(
         if variant and isinstance(value, ProbeParams):
             value = plugin_probe(variant, value)
         yield PlacedEntry(path, name, table, variant, value)
+
+
+def _loads(root: Table, findings: Findings) -> Iterator[PlacedEntry]:
+    """Loads are of one kind."""
+    node = child(root, "load")
+    for name, entry in node.entries.items() if isinstance(node, Table) else ():
+        if isinstance(entry.node, Table):
+            path = ("load", name)
+            value = validate(Load, entry.node, path, findings)
+            yield PlacedEntry(path, name, entry.node, "load", value)
 
 
 def _probe_kinds(root: Table, vocabulary: Vocabulary) -> Mapping[str, type[BaseModel]]:

@@ -9,7 +9,14 @@ from fireproof.drillfile.marks import Marks
 from fireproof.drillfile.uses import main_component
 from fireproof.drillfile.words import suggestion
 from fireproof.errors import Problem
-from fireproof.model.drill import CanaryProbe, Drill, PluginProbe, SqlProbe, Use
+from fireproof.model.drill import (
+    CanaryProbe,
+    Drill,
+    PluginProbe,
+    ResourcesProbe,
+    SqlProbe,
+    Use,
+)
 from fireproof.model.environment import Environment, references
 
 _FOR_PEOPLE = frozenset({"title", "save"})  # never resolved
@@ -51,6 +58,11 @@ class _Fitting:
                 self._component(probe.read_from, ("probes", name, "read-from"))
             if isinstance(probe, SqlProbe) and self._component(probe.on, ("probes", name, "on")):
                 self._key(probe.on, "dsn", ("probes", name, "on"))
+            if isinstance(probe, ResourcesProbe):
+                self._pid(probe.resources, ("probes", name, "resources"))
+        for name, load in drill.load.items():
+            texts = {"target": load.target, "headers": dict(load.headers)}
+            self._texts(_texts(texts | {"options": dict(load.options)}, ("load", name)))
         phases = {
             ("preflight",): drill.preflight,
             ("baseline", "steps"): drill.baseline.steps,
@@ -91,6 +103,14 @@ class _Fitting:
             known = ["kind", *(component.model_extra or {})]
             self._add(path, f"component {owner!r} has no {key!r}{suggestion(key, known)}")
 
+    def _pid(self, name: str, path: Path) -> None:
+        if self._component(name, path) and self._environment.components[name].control is None:
+            text = (
+                f"component {name!r} has no `control:` in environment "
+                f"{self._environment.environment!r}; its pid-file says whose resources to read"
+            )
+            self._add(path, text)
+
     def _command_line(self, use: Use, path: Path) -> None:
         """Every user of a host reads the arguments of every process there."""
         for place, text in _texts(use.params.get("process"), path):
@@ -119,6 +139,13 @@ class _Fitting:
                 f"{fault.kind!r} needs `control:` on {name!r}, which environment "
                 f"{self._environment.environment!r} does not give; an external DSN without host "
                 "access permits restore-to-scratch only: use declare-lost, and restore elsewhere"
+            )
+            self._add((*path, key), text)
+        hosts = self._environment.components[name].hosts
+        if hosts and fault.kind == "playbook" and not fault.params.get("expiry"):
+            text = (
+                f"{name!r} lives on {', '.join(hosts)}; add `expiry:` with a script that undoes "
+                "the harm there when nobody can come back"
             )
             self._add((*path, key), text)
 

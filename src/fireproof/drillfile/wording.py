@@ -24,6 +24,7 @@ def _entries(count: object) -> str:
 _PATTERNS = {  # the start of a pattern in the model: what it asks for
     r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$": "lower-case words joined by hyphens, such as ledger-db",
     r"^[a-z0-9.-]+:": "a control such as soc2:A1.3",
+    r"^\d{1,15}": "growth an hour such as 10MiB/h or 5/h",
     r"\S": "some text",
     r"^([01]\d": "a time of day such as 09:30",
     r"^[a-z][a-z0-9-]*\.errors": "'PROBE.errors > 0' or 'PROBE.errors > 0 before fault'",

@@ -5,12 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 from fireproof.errors import EnvironmentRefusal
-from fireproof.model.drill import AlertProbe, CanaryProbe, HttpProbe, PluginProbe, Probe, SqlProbe
+from fireproof.model.drill import (
+    AlertProbe,
+    CanaryProbe,
+    HttpProbe,
+    PluginProbe,
+    Probe,
+    ResourcesProbe,
+    SqlProbe,
+)
 from fireproof.model.environment import Environment, resolve
 
 
 def probe_address(probe: Probe, environment: Environment) -> tuple[str, str]:
-    """Kind of the probe as the journal calls it, and the URL, host:port or DSN that it asks.
+    """Kind of the probe as the journal calls it, and what it asks: URL, host:port, DSN, pid-file.
 
     Raises:
         EnvironmentRefusal: when the environment does not state it.
@@ -26,6 +34,11 @@ def probe_address(probe: Probe, environment: Environment) -> tuple[str, str]:
         if not dsn:
             raise EnvironmentRefusal(f"component {probe.on!r} has no `dsn` for an sql probe")
         return "sql", resolve(dsn, environment)
+    if isinstance(probe, ResourcesProbe):
+        control = environment.component(probe.resources).control
+        if control is None:
+            raise EnvironmentRefusal(f"component {probe.resources!r} has no `control:` with a pid")
+        return "resources", control.pid_file
     if isinstance(probe, PluginProbe):
         return probe.kind, ""  # its own parameters say where
     return "tcp", resolve(probe.tcp, environment)

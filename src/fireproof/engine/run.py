@@ -11,6 +11,7 @@ from typing import Any
 
 from fireproof.clock import clock_pair, monotonic_ns
 from fireproof.engine.cleanup import Cleanup
+from fireproof.engine.loading import Loads
 from fireproof.engine.observation import load1, machine
 from fireproof.engine.probing import located, probe_address
 from fireproof.engine.revert import ATTEMPTS, UNDO_TIMEOUT_NS
@@ -24,7 +25,8 @@ from fireproof.journal import JournalWriter
 from fireproof.model.drill import CanaryProbe, Detection, RecoveryTime, Use
 from fireproof.model.environment import resolve
 from fireproof.model.plan import Plan
-from fireproof.model.ports import RunningProbe
+from fireproof.model.ports import Armed, RunningLoad, RunningProbe
+from fireproof.processes import use_temporary_folder
 
 _TICK_S = 0.1
 _WATCH_S = 0.2  # abort conditions are looked at this often
@@ -58,11 +60,12 @@ class Run:
         self._heart = heart
         self._probes: dict[str, RunningProbe] = {}
         self._running: list[str] = []
+        self._loads = Loads(plan.drill, folder, services, heart)
         self._phase = "open"
         self._aborted = False
         self._over = threading.Event()
         self._stage = Stage(plan, folder, services, self._note, interrupts, heart)
-        self.cleanup = self._cleanup = Cleanup(folder, journal, services)
+        self.cleanup = self._cleanup = Cleanup(folder, plan, journal, services)
 
     def execute(self, plan_sha256: str) -> None:
         """From OPEN to RESIDUE_CHECKED; whatever happens in between is recorded and undone."""
@@ -80,6 +83,7 @@ class Run:
                 pid=os.getpid(),
             )
             watcher.start()
+            use_temporary_folder(self._plan.run)  # from here on somebody removes it
             self._prepare()
             self._harm()
             recovered = self._recover()
@@ -107,6 +111,7 @@ class Run:
         self._all_or_halt(self._drill.preflight)
         self._start_probes()
         self._enter("baseline")
+        self._start_loads()
         self._all_or_halt(self._drill.baseline.steps)
         self._pass_time(self._drill.baseline.for_)
         for name, probe in self._probes.items():
@@ -114,9 +119,12 @@ class Run:
                 raise Halt(f"probe {name} died before the fault")
             if probe.observations() == 0:
                 raise Halt(f"probe {name} observed nothing before the fault")
+        if dead := self._loads.dead():
+            raise Halt(f"load {dead} died before the fault")
 
     def _harm(self) -> None:
         self._enter("fault")
+        self._start_loads()
         harms = []
         for index, use in enumerate(self._drill.fault):  # all undos are known before any harm
             fault = self._services.faults[use.kind]
@@ -145,6 +153,9 @@ class Run:
             self._heart.allow(params.timeout / 1e9)
             before = monotonic_ns()
             try:
+                if isinstance(fault, Armed):  # not yet harm, so its clock has not started
+                    fault.arm(undo, context)
+                    before = monotonic_ns()
                 detail = fault.apply(undo, context)
             except Exception as error:
                 self._note("fault-failed", fault=index, detail=f"{error}")
@@ -157,6 +168,7 @@ class Run:
         """True when recovery was carried out and every verification passed."""
         self._await_alerts()
         self._enter("recover")
+        self._start_loads()
         detail = ""
         for index, use in enumerate(self._drill.recover):
             result = self._stage.run_step(index, use)
@@ -171,11 +183,14 @@ class Run:
         self._note("recovered", ok=ok, detail=detail or done)
         good = ok is True
         self._enter("verify")
+        self._start_loads()
         if good:
             for index, use in enumerate(self._drill.verify):
                 good &= self._stage.run_step(index, use) is True
             good &= self._stage.checks_hold
             self._hold()
+            self._await_loads()
+        self._loads.stop(self._note, self._cleanup.remark)
         self._read_canaries()
         self._stop_probes()
         if good and self._drill.refuse:
@@ -194,6 +209,7 @@ class Run:
         if any(record.kind == "injected" for record in self._journal.records):
             with contextlib.suppress(Exception):  # after an abort; a clean run has read already
                 self._read_canaries(note)
+        self._loads.stop(note, self._cleanup.remark)
         self._stop_probes(note)
         self._cleanup.residue(recovered=recovered, spare=self._spared())
 
@@ -203,6 +219,17 @@ class Run:
         for index, use in enumerate(steps):
             if self._stage.run_step(index, use) is not True:
                 raise Halt(f"{self._phase}: {use.label()}: {self._stage.last_detail}")
+
+    def _start_loads(self) -> None:
+        try:
+            self._loads.start(self._phase, self._note)
+        except FireproofError as error:
+            raise Halt(str(error)) from error
+
+    def _await_loads(self) -> None:
+        """Until every profile that the drill wants whole is over; stages bound the wait."""
+        while self._loads.unfinished():
+            self._sleep()
 
     def _start_probes(self) -> None:
         for name, probe in self._drill.probes.items():
@@ -322,7 +349,8 @@ class Run:
         note("probe-stop", probe=name, kind=probe.kind, file=probe.file, clean=clean, rows=rows)
 
     def _spared(self) -> set[int]:
-        return {probe.pid for name, probe in self._probes.items() if name in self._running}
+        probes = {probe.pid for name, probe in self._probes.items() if name in self._running}
+        return probes | self._loads.pids()
 
     def _pass_time(self, length_ns: int) -> None:
         deadline = monotonic_ns() + length_ns
@@ -333,6 +361,7 @@ class Run:
         self._heart.allow(_TICK_S)
         with self._interrupts.armed():
             self._over.wait(_TICK_S)
+        self._loads.tell(self._note)
 
     # records
 
@@ -354,7 +383,9 @@ class Run:
         conditions = [_CONDITION.fullmatch(abort.when) for abort in self._drill.abort]
         while not self._over.wait(_WATCH_S):
             for match in conditions:
-                probe = match and self._probes.get(match[1])
+                watched: dict[str, RunningProbe | RunningLoad] = dict(self._probes)
+                watched |= self._loads.running
+                probe = match and watched.get(match[1])
                 if not match or probe is None:
                     continue
                 if match[3] and self._phase not in ("open", "preflight", "baseline"):

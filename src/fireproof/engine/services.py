@@ -9,7 +9,8 @@ from typing import Any, Protocol
 
 from fireproof.model.drill import Probe
 from fireproof.model.judgement import Judgement
-from fireproof.model.ports import Fault, Observer, RunningProbe, Secrets, Step
+from fireproof.model.load import Load
+from fireproof.model.ports import Fault, Observer, RunningLoad, RunningProbe, Secrets, Step
 
 
 class StartProbe(Protocol):
@@ -18,6 +19,21 @@ class StartProbe(Protocol):
     def __call__(
         self, name: str, probe: Probe, *, url: str, run: str, bag: Path, file: str
     ) -> RunningProbe: ...
+
+
+class StartLoad(Protocol):
+    """Starts a load in its own processes."""
+
+    def __call__(
+        self,
+        name: str,
+        load: Load,
+        *,
+        target: str,
+        headers: dict[str, str],
+        project: Path,
+        bag: Path,
+    ) -> RunningLoad: ...
 
 
 class ReadPresent(Protocol):
@@ -49,6 +65,7 @@ class Services:
     steps: Mapping[str, Step]
     faults: Mapping[str, Fault]
     start_probe: StartProbe
+    start_load: StartLoad
     read_present: ReadPresent
     judge_bag: Callable[[Path], Judgement]
     sign_plan: Callable[[Path, dict[str, Any]], str]  # writes plan.json, signed; its sha256

@@ -139,6 +139,7 @@ def _procedure(plan: Plan, story: Story) -> list[tuple[Verdict, str]]:
     elif declared.data["ok"] is not True:
         verdict = verdict_of(declared.data["ok"])
         found.append((verdict, f"recovery failed: {declared.data['detail']}"))
+    found += _loads(plan, story)
     for record in story.of("step-end"):
         verdict = verdict_of(record.data["ok"])
         if verdict is Verdict.MISSED and record.data["phase"] not in _STEPPED:
@@ -160,6 +161,17 @@ def _procedure(plan: Plan, story: Story) -> list[tuple[Verdict, str]]:
             text = f"{many(missing, f'{phase} step was', f'{phase} steps were')} never finished"
             found.append((Verdict.INCONCLUSIVE, text))
     return found
+
+
+def _loads(plan: Plan, story: Story) -> list[tuple[Verdict, str]]:
+    """A load that broke down leaves the rest of the drill without what it was to stand."""
+    ended = {str(record.data["load"]): record.data["clean"] for record in story.of("load-stop")}
+    said = {None: "was never stopped", False: "broke down"}
+    return [
+        (Verdict.INCONCLUSIVE, f"load {name} {said.get(ended.get(name), 'broke down')}")
+        for name in plan.drill.load
+        if ended.get(name) is not True
+    ]
 
 
 def _one_line(text: str) -> str:

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from fireproof.errors import FireproofError
 from fireproof.judge.checks import find_checks, judge_checks
 from fireproof.judge.detection import judge_detection
+from fireproof.judge.growth import judge_growth
+from fireproof.judge.levels import judge_levels, judge_requests
 from fireproof.judge.loss import gather, judge_loss, tally
 from fireproof.judge.outcome import Conclusion, conclude, find_dirt
 from fireproof.judge.phases import phase_durations
@@ -24,6 +26,7 @@ from fireproof.model.drill import (
     ServiceProbe,
 )
 from fireproof.model.judgement import CheckResult, Judgement, ObjectiveResult
+from fireproof.model.load import Growth, Load, Requests, Slo
 from fireproof.model.plan import Plan
 from fireproof.model.record import Record
 from fireproof.model.verdict import ExitCode, Outcome, Verdict
@@ -98,11 +101,24 @@ def _objective(
                 if not isinstance(plan.drill.probes.get(objective.from_), CanaryProbe):
                     raise CannotTell(f"{objective.from_} is not a canary")
                 return judge_loss(name, objective, plan.run, story)
+            case Slo():
+                return judge_levels(name, objective, _load(objective.from_, plan), story)
+            case Requests():
+                return judge_requests(name, objective, _load(objective.from_, plan), story)
+            case Growth():
+                return judge_growth(name, objective, story)
     except (CannotTell, FireproofError) as error:
         reason = str(error)
     except Exception as error:
         reason = f"the judge crashed: {type(error).__name__}: {error}"
     return _unknown(name, objective, reason)
+
+
+def _load(name: str, plan: Plan) -> Load:
+    load = plan.drill.load.get(name)
+    if load is None:
+        raise CannotTell(f"{name} is not a load")
+    return load
 
 
 def _unknown(name: str, objective: Objective, reason: str) -> ObjectiveResult:
@@ -113,6 +129,12 @@ def _unknown(name: str, objective: Objective, reason: str) -> ObjectiveResult:
             kind, limit = "mttd", limit_text(objective.mttd)
         case DataLoss():
             kind, limit = "rpo", limit_text(objective.rpo)
+        case Slo():
+            kind, limit = "slo", "every level"
+        case Requests():
+            kind, limit = "requests", f"failed {objective.requests.failed}"
+        case Growth():
+            kind, limit = "growth", objective.limit
         case _:
             kind, limit = "checks", "all hold"
     verdict = Verdict.INCONCLUSIVE

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from fireproof.model.record import Record
 
@@ -36,6 +37,7 @@ class Story:
     def __init__(self, records: Sequence[Record], samples: Mapping[str, bytes]) -> None:
         self.records = records
         self.samples = samples
+        self.memory: dict[str, Any] = {}  # samples that are dear to read, by load
 
     def of(self, *kinds: str) -> Iterator[Record]:
         """Records of these kinds, in order."""

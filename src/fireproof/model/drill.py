@@ -7,20 +7,17 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints, field_validator
 
+from fireproof.model.load import Growth, Load, Requests, Slo
 from fireproof.model.params import Param, Value
 from fireproof.model.quantity import Duration, Rate
 from fireproof.model.rule import parse_expression
 from fireproof.model.schedule import Schedule
+from fireproof.model.strict import ROWS as ROWS
+from fireproof.model.strict import ControlId as ControlId
 from fireproof.model.strict import Name as Name
+from fireproof.model.strict import Row as Row
 from fireproof.model.strict import Strict as Strict
 from fireproof.model.strict import Text, unsaid
-
-ControlId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9.-]+:[A-Za-z0-9.()/_-]+$")]
-"""``framework:id``, for example ``nist-800-53:CP-9(1)``."""
-
-ROWS = 161  # of the readiness checklist; catalog/checklist.yaml names them
-Row = Annotated[int, Field(ge=1, le=ROWS)]
-"""Number of a checklist row."""
 
 DEFAULT_STEP_TIMEOUT_NS = 60 * 10**9  # a step nobody thought about may not hold a drill for longer
 
@@ -130,6 +127,17 @@ class CanaryProbe(Strict):
     query: str
 
 
+class ResourcesProbe(Strict):
+    """Reads what the processes of a component hold: memory, handles, threads, connections.
+
+    The component's ``control:`` says where its pid is written; its children count with it.
+    """
+
+    resources: Name
+    every: Duration = 10**9
+    timeout: Duration = 5 * 10**9
+
+
 AlertName = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]{0,200}$")]
 
 
@@ -194,7 +202,7 @@ def plugin_probe(kind: str, params: ProbeParams) -> PluginProbe:
 
 ServiceProbe = HttpProbe | TcpProbe | SqlProbe | PluginProbe
 """What a recovery time can be measured with."""
-Probe = HttpProbe | TcpProbe | SqlProbe | CanaryProbe | AlertProbe | PluginProbe
+Probe = HttpProbe | TcpProbe | SqlProbe | CanaryProbe | AlertProbe | ResourcesProbe | PluginProbe
 
 
 class RecoveryTime(Strict):
@@ -241,7 +249,7 @@ class CheckObjective(Strict):
     covers: tuple[Row, ...] | Mapping[str, tuple[Row, ...]] = Field(default=(), exclude_if=unsaid)
 
 
-Objective = RecoveryTime | DataLoss | Detection | CheckObjective
+Objective = RecoveryTime | DataLoss | Detection | CheckObjective | Slo | Requests | Growth
 
 
 class Baseline(Strict):
@@ -271,6 +279,7 @@ class Drill(Strict):
     components: tuple[Name, ...] = Field(min_length=1)
     hypothesis: str
     probes: Mapping[Name, Probe] = {}
+    load: Mapping[Name, Load] = Field(default={}, exclude_if=unsaid)
     objectives: Mapping[Name, Objective] = Field(min_length=1)
     preflight: tuple[Use, ...] = ()
     baseline: Baseline = Baseline()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from fireproof.model.drill import FaultParams, ProbeParams, StepParams
 from fireproof.model.environment import Environment
@@ -109,6 +109,15 @@ class Fault(Protocol):
         ...
 
 
+@runtime_checkable
+class Armed(Protocol):
+    """A fault whose way out on the target takes a while to set up: called after the intent is
+    durable and before the harm and its clock; what it sets up, ``undo`` takes away.
+    """
+
+    def arm(self, undo: dict[str, Any], context: StepContext) -> None: ...
+
+
 class RunningProbe(Protocol):
     """A probe in its own process."""
 
@@ -132,6 +141,43 @@ class RunningProbe(Protocol):
     def stop(self, timeout_s: float = 10.0) -> tuple[bool, int]:
         """End it; (clean, rows): clean is False when it died or was late in writing its last."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class LoadMinute:
+    """What a load says of itself once a minute, for people."""
+
+    rate: float  # requests ended, a second
+    p99_ms: float | None
+    slots: int  # that have come due so far
+    errors: int
+
+
+@dataclass(frozen=True, slots=True)
+class LoadEnded:
+    """How a load came to its end. ``clean``: in order, with a row for every request."""
+
+    clean: bool
+    files: tuple[str, ...]  # relative to the bag, one a process
+    slots: int
+    rows: int
+    complaint: str
+
+
+class RunningLoad(Protocol):
+    """A load in its own processes."""
+
+    name: str
+    start_ns: int  # CLOCK_MONOTONIC of the profile's beginning
+
+    @property
+    def pids(self) -> tuple[int, ...]: ...
+    def errors(self) -> int: ...
+    def observations(self) -> int: ...
+    def alive(self) -> bool: ...
+    def over(self) -> bool: ...
+    def minute(self) -> LoadMinute | None: ...
+    def stop(self) -> LoadEnded: ...
 
 
 class Secrets(Protocol):

@@ -17,6 +17,7 @@ _MOST_NS = 100 * 365 * 86_400 * 10**9  # a century; sums of a few still fit 64-b
 _SLOWEST, _FASTEST = 0.001, 1e6  # events a second; no probe or load of ours goes beyond
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ns|us|ms|s|m|h|d)", re.ASCII)
 _SIZED = re.compile(r"(\d+(?:\.\d+)?) ?(B|kB|MB|GB|KiB|MiB|GiB)", re.ASCII)
+_SHARED = re.compile(r"(\d+(?:\.\d+)?) ?%", re.ASCII)
 _RATED = re.compile(r"(\d+(?:\.\d+)?)/(s|m)", re.ASCII)
 _ISO = re.compile(
     r"P(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?",
@@ -83,6 +84,19 @@ def parse_rate(text: object) -> float:
     return rate
 
 
+def parse_share(text: object) -> float:
+    """Per cent of ``0.1%``."""
+    match = _SHARED.fullmatch(text) if isinstance(text, str) and len(text) <= _LONGEST else None
+    if not match or float(match[1]) > 100:
+        raise ValueError(f"expected a share such as 0.1%, got {_shown(text)}")
+    return float(match[1])
+
+
+def format_share(per_cent: float) -> str:
+    """Text without exponent that ``parse_share`` reads back."""
+    return f"{Decimal(repr(per_cent)).normalize():f}%"
+
+
 def format_duration(ns: int) -> str:
     """Shortest exact text that ``parse_duration`` reads back."""
     for unit in ("d", "h", "m", "s", "ms", "us"):
@@ -132,4 +146,10 @@ Rate = Annotated[
     BeforeValidator(parse_rate),
     PlainSerializer(format_rate, return_type=str),
     _schema(r"^\d+(\.\d+)?/(s|m)$", "50/s"),
+]
+Share = Annotated[
+    float,  # per cent
+    BeforeValidator(parse_share),
+    PlainSerializer(format_share, return_type=str),
+    _schema(r"^\d+(\.\d+)? ?%$", "0.1%"),
 ]

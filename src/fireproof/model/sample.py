@@ -28,6 +28,16 @@ ALERT_HEADER = "event,alert,before_ns,after_ns,detail"
 ``received``: our webhook read a whole post about an alert (detail: firing or resolved); it came in
 between ``before_ns`` and ``after_ns``. Alerts that the probe does not name leave no row."""
 
+RESOURCES_HEADER = "due_ns,sent_ns,done_ns,processes,rss_bytes,handles,threads,connections"
+"""One row a look at a component's processes, children included; the counts are empty when none
+was there. ``rss_bytes`` counts shared pages once for each process; ``connections`` are established
+TCP connections. A not-sent row has only ``due_ns``."""
+
+LOAD_COLUMNS = ("due_ns", "late_us", "latency_us", "status", "outcome", "scenario")
+"""Parquet, one row a request that came due. ``late_us``: from due to the instant its user began;
+``latency_us``: from due to the end of its last answer; both empty for ``not-sent``. ``status``: of
+that answer, 0 without one. Outcome: good, bad, timeout, error, not-sent."""
+
 
 def canary_key(run: str, seq: int) -> str:
     """Key of the canary write number ``seq`` (from 0) of a run."""

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$", max_length=63)]
 """Lower-case words joined by hyphens."""
 Text = Annotated[str, StringConstraints(pattern=r"\S")]
 """Something to read."""
+
+
+ControlId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9.-]+:[A-Za-z0-9.()/_-]+$")]
+"""``framework:id``, for example ``nist-800-53:CP-9(1)``."""
+ROWS = 161  # of the readiness checklist; catalog/checklist.yaml names them
+Row = Annotated[int, Field(ge=1, le=ROWS)]
+"""Number of a checklist row."""
 
 
 class Strict(BaseModel):

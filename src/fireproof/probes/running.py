@@ -12,16 +12,17 @@ import time
 from pathlib import Path
 from typing import IO, Any
 
+from fireproof.children.status import FINISHED, STARTING, Status, new_page
 from fireproof.errors import StepError
 from fireproof.model.drill import (
     AlertProbe,
     CanaryProbe,
     PluginProbe,
     Probe,
+    ResourcesProbe,
     SqlProbe,
     TcpProbe,
 )
-from fireproof.probes.status import FINISHED, STARTING, Status, new_page
 from fireproof.processes import scrubbed
 
 _START_S = 10.0  # a cold interpreter on a busy machine; it takes about 0.15 s on an idle one
@@ -125,6 +126,8 @@ def start_probe(
     task["die_with_parent"] = threading.current_thread() is threading.main_thread()
     if isinstance(probe, CanaryProbe):
         task |= {"kind": "canary", "period_ns": round(1e9 / probe.rate)}
+    elif isinstance(probe, ResourcesProbe):
+        task |= {"kind": "resources", "period_ns": probe.every}
     elif isinstance(probe, TcpProbe):
         task |= {"kind": "tcp", "period_ns": probe.every, "within_ns": probe.good.within}
     elif isinstance(probe, SqlProbe):

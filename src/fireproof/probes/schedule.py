@@ -6,10 +6,10 @@ import asyncio
 import time
 from math import ceil
 
+from fireproof.children.status import Status
 from fireproof.probes.attempt import Attempt, StartAttempt
 from fireproof.probes.observer import Observer
 from fireproof.probes.rows import RowWriter
-from fireproof.probes.status import Status
 
 _FLUSH_S = 0.1
 

@@ -7,7 +7,6 @@ probe in order: nothing new is asked, what is in flight gets its time, rows are 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import ctypes
 import gc
 import json
@@ -16,9 +15,12 @@ import signal
 import ssl
 import sys
 from functools import partial
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from fireproof.children.priority import raise_priority
+from fireproof.children.status import FINISHED, RUNNING, Status
 from fireproof.model.rule import Watched, parse_expression
 from fireproof.probes.alerts.watch import AlertWatch, Page
 from fireproof.probes.attempt import HttpAttempt, StartAttempt, Target
@@ -29,26 +31,9 @@ from fireproof.probes.observer import (
     Observer,
     PlainObserver,
 )
+from fireproof.probes.resources import Look, ResourcesObserver
 from fireproof.probes.rows import RowWriter
 from fireproof.probes.schedule import Schedule
-from fireproof.probes.status import FINISHED, RUNNING, Status
-
-_PR_SET_TIMERSLACK = 29
-_PRIORITY = -10
-
-
-def raise_priority() -> None:
-    """Ask before others do: a late question measures this machine, not the system.
-
-    Round-robin real time where permitted, else a better nice value, else as it is; how late the
-    questions were is in the samples either way.
-    """
-    try:
-        os.sched_setscheduler(0, os.SCHED_RR | os.SCHED_RESET_ON_FORK, os.sched_param(1))
-    except OSError:
-        with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, 0, _PRIORITY)
-    ctypes.CDLL(None).prctl(_PR_SET_TIMERSLACK, 1, 0, 0, 0)
 
 
 def target_of(url: str) -> tuple[Target, Address]:
@@ -94,10 +79,19 @@ def _sql(dsn: str, query: str) -> StartAttempt:
     return start
 
 
+def _look(pid_file: Path) -> StartAttempt:
+    def start(_: bytes, /, **when: Any) -> Look:
+        return Look(pid_file, **when)
+
+    return start
+
+
 def _source(task: dict[str, Any]) -> tuple[StartAttempt, type[Any], dict[str, Any]]:
     """How questions are asked, and by which observer they are judged."""
     kind, url = task["kind"], task["url"]
     plain = {"within_ns": task.get("within_ns"), "equals": task.get("equals")}
+    if kind == "resources":
+        return _look(Path(url)), ResourcesObserver, {}
     if "plugin" in task:
         from fireproof.probes.plugin import asking
 

@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from fireproof.children.status import Status
 from fireproof.model.rule import Series, Watched
 from fireproof.model.sample import ALERT_HEADER
 from fireproof.probes.alerts.webhook import Webhook, body_of
 from fireproof.probes.attempt import HttpAttempt, Target
 from fireproof.probes.http1 import request
 from fireproof.probes.rows import RowWriter
-from fireproof.probes.status import Status
 
 
 @dataclass(frozen=True, slots=True)

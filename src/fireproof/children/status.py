@@ -1,4 +1,4 @@
-"""Counters that a worker shares with its runner: one page of memory, eight bytes a number.
+"""Counters that a child shares with its runner: a page of memory, eight bytes a number.
 
 Each number is written whole by one process and only read by the other, so no lock is needed.
 """
@@ -13,10 +13,10 @@ _OBSERVATIONS, _ERRORS, _GOOD_SINCE, _STATE, _ROWS = range(5)
 _SIZE = mmap.PAGESIZE
 
 
-def new_page() -> int:
-    """File descriptor of a zeroed page of anonymous memory, to be handed to a child."""
+def new_page(size: int = _SIZE) -> int:
+    """File descriptor of zeroed anonymous memory, to be handed to a child."""
     fd = os.memfd_create("fireproof-probe")
-    os.ftruncate(fd, _SIZE)
+    os.ftruncate(fd, size)
     return fd
 
 
@@ -24,7 +24,7 @@ class Status:
     """The page, seen through names."""
 
     def __init__(self, fd: int) -> None:
-        self._map = mmap.mmap(fd, _SIZE)
+        self._map = mmap.mmap(fd, 0)
         self._words = memoryview(self._map).cast("Q")
 
     def observed(self, good: bool, at_ns: int) -> None:
