@@ -210,6 +210,9 @@ class Engine:
     def _publish(self, point: Checkpoint, note: str) -> None:
         self._newest, self._note = point, note
         self._meters.signed.set(point.size)
+        # From now on somebody may have seen it; a drill holds the log against what is stored.
+        detail = f"{point.number} {note_digest(note)}"
+        logger.info("checkpoint shown", extra={"detail": detail})
 
     def _turn(self, why: str) -> None:
         if why != self._why_not:
