@@ -27,6 +27,7 @@ from proving_ground.ledger.requests import (
     tenant_of,
 )
 from proving_ground.ledger.versions import Spoiled, Version
+from proving_ground.ledger.wear import Wear
 from proving_ground.ledger.window import Window
 
 _EXPORT_PAGE = 500
@@ -42,6 +43,7 @@ class Events:
     ) -> None:
         self._store, self._cache, self._meters = store, cache, meters
         self._spoiled, self._window = Spoiled(version), window
+        self._wear = Wear()
         self.first: Callable[[], Awaitable[None]] | None = None  # for a defect only
 
     def routes(self) -> list[Route]:
@@ -63,6 +65,7 @@ class Events:
             logger.info("event", extra={"detail": body})
         if self.first:
             await self.first()
+        self._wear.append()
         if defects.on("duplicate-booked-twice"):
             key = f"{key}#{uuid.uuid4().hex}"
         done = await self._store.append(caller_of(request), tenant, key, body)
@@ -78,6 +81,7 @@ class Events:
         """One event of the tenant."""
         caller, tenant, seq = caller_of(request), tenant_of(request), seq_of(request)
         self._spoiled.maybe_fail()
+        await self._wear.read()
         allowed(caller, "read", tenant)  # the cache asks nobody
         kept = await self._cache.read(tenant, seq) if self._cache else None
         if kept is not None:
