@@ -46,9 +46,12 @@ def command(
         for use in uses:
             print(f"  {phase:<10} {use.label()}  (at most {use.params.get('timeout')})")
     for name, objective in loaded.objectives.items():
-        body = objective.model_dump(mode="json", by_alias=True, exclude={"controls", "covers"})
+        body = objective.model_dump(
+            mode="json", by_alias=True, exclude={"controls", "covers", "profiles"}
+        )
         limits = ", ".join(f"{key} {value}" for key, value in body.items() if value is not None)
-        print(f"  objective  {name}: {limits}")
+        only = f"  NOT ASKED in {asked.profile}" if not objective.asked_in(asked.profile) else ""
+        print(f"  objective  {name}: {limits}{only}")
     for line in refusals(plan, confirmed=loaded.components, now=datetime.now(UTC)):
         print(f"  refused now: {line}")
     if must_confirm(plan):

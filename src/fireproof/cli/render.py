@@ -223,6 +223,9 @@ class Plain:
 
 def objective_lines(judgement: dict[str, Any]) -> list[str]:
     """Verdict, name, measured interval and limit of every objective, in columns; then why not."""
+    unasked = [
+        f"NOT ASKED  {one['name']}: {one['reason']}" for one in judgement.get("not_asked", ())
+    ]
     rows = []
     for objective in judgement["objectives"]:
         measured = objective["measured"]
@@ -230,7 +233,7 @@ def objective_lines(judgement: dict[str, Any]) -> list[str]:
         limit = f"limit {objective['limit']}" if measured else ""
         rows.append((_MARK[objective["verdict"]], objective["name"], text, limit))
     if not rows:
-        return ["no objective was judged"]
+        return ["no objective was judged", *unasked]
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
     lines = []
     for row, objective in zip(rows, judgement["objectives"], strict=True):
@@ -238,7 +241,7 @@ def objective_lines(judgement: dict[str, Any]) -> list[str]:
         lines.append(cells.rstrip())
         if objective["verdict"] != "met" or objective["kind"] in _TOLD:
             lines.append(" " * (widths[0] + 2) + shorten(objective["reason"]))
-    return lines
+    return [*lines, *unasked]
 
 
 def format_measure(measure: dict[str, Any]) -> str:

@@ -94,7 +94,7 @@ def _asks(objective: PlacedEntry, draft: Draft, findings: Findings) -> None:
     if isinstance(scenario, Scalar) and load.scenarios:
         share = load.scenarios[str(scenario.value)] / sum(load.scenarios.values())
     most = math.ceil(arrivals(shape) * share)
-    if isinstance(objective.value, Slo):
+    if isinstance(objective.value, Slo) and (objective.value.at_least or 0) <= length_ns(shape):
         _samples(objective.value.slo, most, objective, findings)
     wanted = child(table, "requests", "at-least")
     if isinstance(wanted, Scalar) and isinstance(wanted.value, int) and wanted.value > most:

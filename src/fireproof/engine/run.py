@@ -264,7 +264,7 @@ class Run:
     def _await_alerts(self) -> None:
         """Wait until each promised alert has arrived, at most until its limit is over."""
         injected = [r.data["after_ns"] for r in self._journal.records if r.kind == "injected"]
-        for objective in self._drill.objectives.values():
+        for objective in self._plan.asked().values():
             if not isinstance(objective, Detection) or not injected:
                 continue
             probe = self._probes[objective.from_]
@@ -274,7 +274,7 @@ class Run:
 
     def _await_service(self) -> str:
         """Wait until the RTO probes are good again, at most until their limit; "" or why not."""
-        for name, objective in self._drill.objectives.items():
+        for name, objective in self._plan.asked().items():
             if not isinstance(objective, RecoveryTime):
                 continue
             probe = self._probes[objective.from_]
@@ -295,7 +295,7 @@ class Run:
 
     def _hold(self) -> None:
         """Good is only good when it lasts: watch for the longest hold, bounded by twice that."""
-        holds = [o for o in self._drill.objectives.values() if isinstance(o, RecoveryTime)]
+        holds = [o for o in self._plan.asked().values() if isinstance(o, RecoveryTime)]
         if not holds:
             return
         hold = max(objective.hold for objective in holds)

@@ -51,6 +51,7 @@ class RunFile:
     checks: tuple[tuple[str, str], ...]  # name, verdict; names may repeat
     judgement: Mapping[str, Any]
     kind: str = "drill"  # or "gameday": the verdicts are then those of its drills
+    not_asked: tuple[str, ...] = ()  # objectives that the run's profile left out
 
 
 def parse_plan(data: bytes) -> PlanFile:
@@ -93,6 +94,7 @@ def parse_run(data: bytes) -> RunFile:
         checks=tuple(_verdicts(judgement, "checks", where)) if kind == "drill" else (),
         judgement=judgement,
         kind=kind,
+        not_asked=_not_asked(judgement, where),
     )
 
 
@@ -121,6 +123,8 @@ def run_statement(identity: str, digests: Mapping[str, str], plan: PlanFile, run
     }
     if run.kind == "gameday":
         predicate |= {"members": _members(run.judgement)}
+    if run.not_asked:
+        predicate |= {"notAsked": list(run.not_asked)}
     return _statement(DRILL_RUN, _subjects(identity, digests), predicate)
 
 
@@ -185,6 +189,14 @@ def _text(value: Mapping[str, Any], key: str, where: str) -> str:
     if not isinstance(found, str):
         raise MalformedError(f"{where}: {key}: expected text, got {type(found).__name__}")
     return found
+
+
+def _not_asked(judgement: Mapping[str, Any], where: str) -> tuple[str, ...]:
+    """Names of the objectives that were not asked; none in a bundle older than the word."""
+    found = judgement.get("not_asked", [])
+    if not isinstance(found, list) or not all(isinstance(entry, dict) for entry in found):
+        raise MalformedError(f"{where}.not_asked: expected a list of objectives")
+    return tuple(_text(entry, "name", f"{where}.not_asked") for entry in found)
 
 
 def _verdicts(judgement: Mapping[str, Any], key: str, where: str) -> list[tuple[str, str]]:

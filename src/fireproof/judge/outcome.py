@@ -52,6 +52,8 @@ def conclude(
         held += [f"{many(len(checks), 'check')} held"] if checks else []
         after = "every fault taken back" if plan.drill.fault else "no fault was planned"
         reason = f"{' and '.join(held)}; {after}"
+        unasked = len(plan.drill.objectives) - len(objectives)
+        reason += f"; {many(unasked, 'objective')} not asked in {plan.profile}" if unasked else ""
         return Conclusion(Outcome.PASSED, ExitCode.OK, reason)
     why = [text for one, text in findings if one is verdict]
     reason = _one_line(why[0]) + (f" (and {len(why) - 1} more)" if len(why) > 1 else "")

@@ -25,7 +25,7 @@ from fireproof.model.drill import (
     RecoveryTime,
     ServiceProbe,
 )
-from fireproof.model.judgement import CheckResult, Judgement, ObjectiveResult
+from fireproof.model.judgement import CheckResult, Judgement, NotAsked, ObjectiveResult
 from fireproof.model.load import Growth, Load, Requests, Slo
 from fireproof.model.plan import Plan
 from fireproof.model.record import Record
@@ -55,8 +55,12 @@ def judge_run(plan: Plan, records: Sequence[Record], samples: Mapping[str, bytes
 def _judge(plan: Plan, story: Story) -> Judgement:
     checks = find_checks(story)
     objectives = tuple(
-        _objective(name, objective, plan, story, checks)
+        _objective(name, objective, plan, story, checks) for name, objective in plan.asked().items()
+    )
+    not_asked = tuple(
+        NotAsked(name, f"only asked in profile {' or '.join(objective.profiles)}")
         for name, objective in plan.drill.objectives.items()
+        if not objective.asked_in(plan.profile)
     )
     conclusion = conclude(plan, story, objectives, checks)
     canary = {
@@ -72,6 +76,7 @@ def _judge(plan: Plan, story: Story) -> Judgement:
         checks,
         phase_durations(story),
         canary,
+        not_asked,
     )
 
 

@@ -9,6 +9,7 @@ from pydantic import Field, StringConstraints, field_validator
 
 from fireproof.model.load import Growth, Load, Requests, Slo
 from fireproof.model.params import Param, Value
+from fireproof.model.promise import Promise
 from fireproof.model.quantity import Duration, Rate
 from fireproof.model.rule import parse_expression
 from fireproof.model.schedule import Schedule
@@ -205,7 +206,7 @@ ServiceProbe = HttpProbe | TcpProbe | SqlProbe | PluginProbe
 Probe = HttpProbe | TcpProbe | SqlProbe | CanaryProbe | AlertProbe | ResourcesProbe | PluginProbe
 
 
-class RecoveryTime(Strict):
+class RecoveryTime(Promise):
     """RTO: ``clock`` says when it starts and what must hold at its end (docs: definitions)."""
 
     rto: Duration
@@ -216,7 +217,7 @@ class RecoveryTime(Strict):
     covers: tuple[Row, ...] = Field(default=(), exclude_if=unsaid)
 
 
-class DataLoss(Strict):
+class DataLoss(Promise):
     """RPO: age of the oldest lost acknowledged write, and (if given) how many may be lost."""
 
     rpo: Duration
@@ -226,7 +227,7 @@ class DataLoss(Strict):
     covers: tuple[Row, ...] = Field(default=(), exclude_if=unsaid)
 
 
-class Detection(Strict):
+class Detection(Promise):
     """MTTD: from the injection to the alert's arrival at our webhook. Recovery waits for it, at
     most for the limit: people act when they are told.
     """
@@ -238,7 +239,7 @@ class Detection(Strict):
     covers: tuple[Row, ...] = Field(default=(), exclude_if=unsaid)
 
 
-class CheckObjective(Strict):
+class CheckObjective(Promise):
     """These named checks all hold. At least one, each by the name its step gives it.
 
     ``covers`` names checklist rows for all of them, or for single ones by the check's name.

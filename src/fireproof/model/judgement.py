@@ -57,6 +57,17 @@ class ObjectiveResult:
 
 
 @dataclass(frozen=True, slots=True)
+class NotAsked:
+    """An objective that the run's profile does not ask: neither met nor missed, and not shown."""
+
+    name: str
+    reason: str
+
+    def to_json(self) -> dict[str, Any]:
+        return {"name": self.name, "reason": self.reason}
+
+
+@dataclass(frozen=True, slots=True)
 class CheckResult:
     """A check with what was expected and what was observed."""
 
@@ -85,8 +96,10 @@ class Judgement:
     checks: tuple[CheckResult, ...]
     phases: Mapping[str, Measure]  # seconds in each phase entered
     canary: Mapping[str, Mapping[str, int]] = field(default_factory=dict)  # probe: class: count
+    not_asked: tuple[NotAsked, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
+        unasked = {"not_asked": [one.to_json() for one in self.not_asked]}
         return {
             "format": JUDGEMENT_FORMAT,
             "outcome": self.outcome.value,
@@ -96,4 +109,5 @@ class Judgement:
             "checks": [check.to_json() for check in self.checks],
             "phases": {name: measure.to_json() for name, measure in self.phases.items()},
             "canary": {probe: dict(counts) for probe, counts in self.canary.items()},
+            **(unasked if self.not_asked else {}),  # older bundles have no such list
         }

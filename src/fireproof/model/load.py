@@ -10,6 +10,7 @@ from pydantic import Field, StringConstraints
 
 from fireproof.model.profile import PROFILES, SOAK_NS, SOAK_RATE, ProfileName, peak
 from fireproof.model.profile import Stage as Stretch
+from fireproof.model.promise import Promise
 from fireproof.model.quantity import Duration, Rate, Share
 from fireproof.model.strict import ControlId, Name, Row, Strict, unsaid
 
@@ -104,7 +105,7 @@ def fewest(share: float) -> int:
     return math.ceil(math.log(1 - _CONFIDENCE) / math.log(share)) if 0 < share < 1 else 1
 
 
-class Observed(Strict):
+class Observed(Promise):
     """Which requests of which load."""
 
     from_: Name = Field(alias="from")
@@ -138,7 +139,7 @@ class Requests(Observed):
     requests: Counted
 
 
-class Growth(Strict):
+class Growth(Promise):
     """A slope with its confidence interval; met only if all of it is within the limit."""
 
     growth: Literal["rss", "handles", "threads", "connections"]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from pydantic import Field
 
-from fireproof.model.drill import Drill
+from fireproof.model.drill import Drill, Objective
 from fireproof.model.environment import Environment
 from fireproof.model.params import InForce, Profile
 from fireproof.model.strict import Strict, unsaid
@@ -32,3 +32,8 @@ class Plan(Strict):
     params: Mapping[str, InForce] = Field(default={}, exclude_if=unsaid)
     # id of the key that approved: sha256 of the envelope
     approvals: Mapping[str, str] = Field(default={}, exclude_if=unsaid)
+
+    def asked(self) -> Mapping[str, Objective]:
+        """The objectives that this profile asks."""
+        every = self.drill.objectives.items()
+        return {name: one for name, one in every if one.asked_in(self.profile)}

@@ -74,6 +74,13 @@ DEFECTS: dict[str, Defect] = {
     "leaves-late": Defect("ledger", "it drains for twelve seconds", "it leaves in time (32)"),
     "log-level-ignored": Defect("ledger", "every level is logged", "the level filter works (131)"),
     "logs-bodies": Defect("ledger", "bodies stand in the log", "no secret in a log line (131)"),
+    "leaks-memory": Defect(
+        "ledger", "each appended event keeps 256 KiB for ever", "memory does not grow (86)"
+    ),
+    "leaks-handles": Defect(
+        "ledger", "each appended event keeps a file open", "handles do not grow (86)"
+    ),
+    "slow-reads": Defect("ledger", "every read waits 1.5 s", "percentiles hold under load (88)"),
     # ledger: access
     "accept-alg-none": Defect("ledger", "a token without signature is believed", "row 43"),
     "accept-missing-kid": Defect("ledger", "a token that names no key is tried with one", "row 42"),

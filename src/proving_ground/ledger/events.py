@@ -27,6 +27,7 @@ from proving_ground.ledger.requests import (
     tenant_of,
 )
 from proving_ground.ledger.versions import Spoiled, Version
+from proving_ground.ledger.wear import Wear
 from proving_ground.ledger.window import Window
 
 _EXPORT_PAGE = 500
@@ -43,6 +44,7 @@ class Events:
         self._store, self._cache, self._meters = store, cache, meters
         self._spoiled, self._window = Spoiled(version), window
         self._asked = 0  # appends; for defects only
+        self._wear = Wear()
         self.first: Callable[[], Awaitable[None]] | None = None  # for a defect only
 
     def routes(self) -> list[Route]:
@@ -69,6 +71,7 @@ class Events:
             raise HTTPException(503, "still cold")
         if defects.on("acknowledges-unstored") and self._asked % 50 == 0:
             return JSONResponse({"seq": 0, "digest": "0" * 64}, 201)
+        self._wear.append()
         if defects.on("duplicate-booked-twice"):
             key = f"{key}#{uuid.uuid4().hex}"
         done = await self._store.append(caller_of(request), tenant, key, body)
@@ -84,6 +87,7 @@ class Events:
         """One event of the tenant."""
         caller, tenant, seq = caller_of(request), tenant_of(request), seq_of(request)
         self._spoiled.maybe_fail()
+        await self._wear.read()
         allowed(caller, "read", tenant)  # the cache asks nobody
         kept = await self._cache.read(tenant, seq) if self._cache else None
         if kept is not None:
