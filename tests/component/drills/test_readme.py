@@ -1,4 +1,4 @@
-"""The README shows what really happens: its output is compared with a real game day's."""
+"""The README shows what really happens: its output is compared with a real drill's."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def without_numbers(text: str) -> list[str]:
     lines = []
     for line in text.splitlines():
         if line.startswith("fireproof: made a signing key"):
-            continue  # said once a checkout; the README shows a later game day
+            continue  # said once a checkout; the README shows a later drill
         if "  … still: " in line:
             continue  # the heartbeat of a machine that took longer than a minute
         line = re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}", "RUN", line)
@@ -38,7 +38,7 @@ def without_numbers(text: str) -> list[str]:
     return lines
 
 
-def test_a_game_day_prints_what_the_readme_shows(tmp_path: Path) -> None:
+def test_a_drill_prints_what_the_readme_shows(tmp_path: Path) -> None:
     """A stranger compares their screen with the README and trusts what agrees."""
     environ = {k: v for k, v in os.environ.items() if not k.startswith("FIREPROOF_")}
     place = tmp_path / "project"
@@ -49,7 +49,7 @@ def test_a_game_day_prints_what_the_readme_shows(tmp_path: Path) -> None:
     Path(lab).parent.mkdir()
     try:
         done = subprocess.run(
-            [sys.executable, "-m", "fireproof", "gameday", "drills/gamedays/quarterly.yaml"],
+            [sys.executable, "-m", "fireproof", "run", "drills/backup-restore.yaml", "--with-lab"],
             cwd=place,
             env=environ | {"FIREPROOF_LAB_DIR": lab},
             stdout=subprocess.PIPE,
@@ -62,8 +62,7 @@ def test_a_game_day_prints_what_the_readme_shows(tmp_path: Path) -> None:
 
     assert done.returncode == 0, done.stdout
     assert without_numbers(done.stdout) == without_numbers(shown())
-    # The drill's bundle, and the game day's that refers to it.
-    assert len(list(place.glob("evidence/bundles/*/*/*/run.json"))) == 2
+    assert len(list(place.glob("evidence/bundles/*/*/*/run.json"))) == 1
 
 
 def test_a_changed_readme_would_be_noticed() -> None:
