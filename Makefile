@@ -13,7 +13,7 @@ CHOICE := $(if $(filter tests,$(T)),-m "not full",)
 DRILLS := $(sort $(basename $(notdir $(wildcard drills/*.yaml))))
 export SCALE
 
-.PHONY: help gameday test test-component test-crash test-defects test-detection test-editor test-load check fix bench coverage verify system-deps clean lock $(addprefix drill-,$(DRILLS))
+.PHONY: help gameday test test-component test-crash test-crash-drills crash-page test-debian test-defects test-detection test-editor test-load check fix bench coverage verify system-deps clean lock $(addprefix drill-,$(DRILLS))
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-22s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,17 +36,26 @@ gameday: $(STAMP) ## the sample game day on the built-in systems: break, restore
 $(addprefix drill-,$(DRILLS)): drill-%: $(STAMP)
 	@$(BIN)/fireproof run drills/$*.yaml --with-lab
 
-test: $(STAMP) ## the tests (T=path narrows); leaves out: test-component, test-crash in full
+test: $(STAMP) ## the tests (T=path narrows); leaves out: test-component, test-debian, test-crash in full
 	@$(BIN)/python -m pytest $(T) -q $(CHOICE)
 
 test-component: $(STAMP) ## every test that starts real servers; the lab and damaged restores in full
 	@$(BIN)/python -m pytest $(T) -q -m "component and not crash"
 
 test-crash: $(STAMP) ## kill at every record, by every signal (about half an hour)
-	@FIREPROOF_CRASH=all $(BIN)/python -m pytest tests/crash -q
+	@FIREPROOF_CRASH=all $(BIN)/python -m pytest tests/crash -q -m "not full"
+
+test-crash-drills: $(STAMP) ## kill the shipped drills on a real lab, at random and by name (about an hour)
+	@$(BIN)/python -m pytest tests/crash/test_drill_kills.py -q
+
+crash-page: $(STAMP) ## docs/reference/crash.md from the kills on record
+	@$(BIN)/python tests/crash/page.py
 
 test-editor: $(STAMP) ## the JSON Schema, asked by yaml-language-server (npm)
 	@$(BIN)/python -m pytest tests/component/drills/test_editor.py -q -m editor
+
+test-debian: $(STAMP) ## what needs Debian packages (make system-deps): ssh, pgBackRest, its Postgres
+	@$(BIN)/python -m pytest $(T) -q -m debian
 
 test-detection: $(STAMP) ## every known damage to a backup is noticed; writes docs/reference/detection-matrix.md
 	@FIREPROOF_DETECTION=all $(BIN)/python -m pytest tests/component/drills/test_detection.py tests/component/drills/test_synchronous.py -q
@@ -67,8 +76,8 @@ fix: $(STAMP) ## repair format and lint where a machine can
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-bench: $(STAMP) ## speed, beside the peers, as ratios
-	@$(BIN)/python tests/bench/bench.py
+bench: $(STAMP) ## speed and truth, beside the peers, as ratios; make bench B=help measures one
+	@PYTHONPATH=tests $(BIN)/python -m bench $(B)
 
 coverage: $(STAMP) ## docs/reference/checklist.md from a game day: make coverage B=evidence/bundles/...
 	@test -n "$(B)" || { echo "make coverage: say which bundle: make coverage B=evidence/bundles/<year>/<month>/<run>" >&2; exit 2; }
@@ -78,8 +87,8 @@ verify: $(STAMP) ## check a bundle: make verify B=evidence/bundles/...
 	@test -n "$(B)" || { echo "make verify: say which bundle: make verify B=evidence/bundles/<year>/<month>/<run>" >&2; exit 2; }
 	@$(BIN)/fireproof verify $(B)
 
-system-deps: ## the Debian packages that some suites need (root); none yet
-	@echo "nothing needed yet: every component comes as a pinned wheel"
+system-deps: ## the Debian packages that test-debian needs (root); starts nothing
+	@sh tests/system-deps.sh
 
 lock: $(STAMP) ## pin again after a change of pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --target .uv uv

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-OWN_TARGET = {"editor": "make test-editor"}
+OWN_TARGET = {"editor": "make test-editor", "debian": "make test-debian"}
 _left_out = pytest.StashKey[dict[str, int]]()
 
 

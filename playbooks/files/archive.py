@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -68,6 +69,13 @@ class Archive:
             return json.loads(text)
         except ValueError as err:
             raise Stop(f"{what}: {path} in the archive is not JSON") from err
+
+    def write_json(self, path: str, value: Any, what: str) -> None:
+        """Put an object there."""
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "value.json"
+            file.write_text(json.dumps(value, indent=1), "utf-8")
+            self.do("copyto", str(file), f"@{path}", what=what)
 
 
 def sha256(path: Path) -> str:

@@ -17,6 +17,7 @@ from archive import Archive, Checks, Stop, ask, fail
 from base import fetch, find_backup
 from recovery import aim, check_pages, replay
 from restore import find_target
+from tools import find_tool
 
 DAMAGES = ("none", "tampered-base", "missing-wal")
 
@@ -24,18 +25,23 @@ DAMAGES = ("none", "tampered-base", "missing-wal")
 def attempt(wanted: dict[str, Any], checks: Checks) -> str:
     """Try it; returns one line when the damaged backup was accepted."""
     damage = wanted["damage"]
+    tampered = damage == "tampered-base"
     if damage not in DAMAGES:
         raise Stop(f"damage: expected {', '.join(DAMAGES)}, got {damage!r}")
     database, archive = wanted["database"], Archive(wanted["archive"])
     target = find_target("", archive)
-    chain = find_backup(archive, target)
-    fresh = Path(database["restore-into"]) / f"attempt-{damage}-{wanted['run']}"
+    tool = find_tool(wanted)
+    chain = find_backup(archive, target, f"base-{tool.name}" if tool else "base")
+    fresh = Path(database["restore-into"]) / f"fireproof-{wanted['run']}-{damage}"
     if fresh.exists():
         raise Stop(f"{fresh} exists; an attempt goes to a fresh folder")
     try:
-        spoil = tamper if damage == "tampered-base" else None
-        fetch(chain, archive, fresh, database, checks, spoil)
-        command = shlex.quote(wanted["archive"]["restore-command"])
+        if tool:
+            tool.fetch(chain[-1], fresh, checks, tamper_largest if tampered else None)
+            command = tool.restore_command(fresh)
+        else:
+            fetch(chain, archive, fresh, database, checks, tamper if tampered else None)
+            command = shlex.quote(wanted["archive"]["restore-command"])
         if damage == "missing-wal":
             # Exit 1, as of an archive that has no such segment: the one that holds the target.
             command = f"test %f != {shlex.quote(target['wal_file'])} && {command}"
@@ -49,7 +55,16 @@ def attempt(wanted: dict[str, Any], checks: Checks) -> str:
 
 def tamper(download: Path) -> None:
     """One bit of the newest base, in the middle of it."""
-    piece = sorted(download.glob("*/base.tar.*"))[-1]
+    flip(sorted(download.glob("*/base.tar.*"))[-1])
+
+
+def tamper_largest(backup: Path) -> None:
+    """One bit of the largest file of a backup that another tool made."""
+    flip(max(backup.rglob("*"), key=lambda path: path.stat().st_size if path.is_file() else 0))
+
+
+def flip(piece: Path) -> None:
+    """One bit, in the middle."""
     with piece.open("r+b") as file:
         file.seek(piece.stat().st_size // 2)
         byte = file.read(1)[0]

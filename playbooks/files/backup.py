@@ -14,6 +14,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 from archive import PIECE, Archive, Checks, Stop, ask, fail, last_words, run, sha256
+from tools import Tool, find_tool
 
 
 def back_up(wanted: dict[str, Any], checks: Checks) -> dict[str, Any]:
@@ -23,7 +24,8 @@ def back_up(wanted: dict[str, Any], checks: Checks) -> dict[str, Any]:
     started = time.time()
     stamp = datetime.datetime.fromtimestamp(started, datetime.timezone.utc)  # noqa: UP017 - hosts may have an older Python
     name = f"{stamp:%Y%m%dT%H%M%SZ}-{wanted['run'][-12:]}"
-    scratch = Path(tempfile.mkdtemp(prefix="backup-", dir=database["restore-into"]))
+    mark = f"fireproof-{wanted['run']}-backup-"  # a run that dies removes what begins like this
+    scratch = Path(tempfile.mkdtemp(prefix=mark, dir=database["restore-into"]))
     try:
         base, pieces = scratch / "base", scratch / "pieces"
         pieces.mkdir()
@@ -82,6 +84,19 @@ def back_up(wanted: dict[str, Any], checks: Checks) -> dict[str, Any]:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
+def back_up_with(tool: Tool, wanted: dict[str, Any], checks: Checks) -> dict[str, Any]:
+    """A backup by another tool; what is known of it goes to the archive, apart from the backup."""
+    if wanted.get("incremental"):
+        raise Stop(f"incremental: expected 'no' with {tool.name}; it takes full backups here")
+    archive = Archive(wanted["archive"])
+    facts = {**tool.back_up(checks), "run": wanted["run"]}
+    there = f"base-{tool.name}/{facts['name']}/backup.json"
+    archive.write_json(there, facts, "upload of backup.json")
+    back = archive.read_json(there, "reading the backup back")
+    checks.must("backup-stored", back == facts, f"{there} is complete", "read back")
+    return facts
+
+
 def newest(archive: Archive) -> str:
     """Name of the newest complete backup, which an incremental one builds upon."""
     names = archive.do("lsf", "--dirs-only", "@base", what="listing the base backups").split()
@@ -111,7 +126,8 @@ def main() -> None:
     try:
         wanted = ask()
         checks = Checks(wanted["outputs"])
-        facts = back_up(wanted, checks)
+        tool = find_tool(wanted)
+        facts = back_up_with(tool, wanted, checks) if tool else back_up(wanted, checks)
         outputs = Path(wanted["outputs"])
         (outputs / "backup.json").write_text(json.dumps(facts, indent=1), "utf-8")
         checks.save(facts["name"])

@@ -13,12 +13,17 @@ from archive import Archive, Checks, Stop, last_words, lsn, sha256
 Spoil = Callable[[Path], None]
 
 
-def find_backup(archive: Archive, target: dict[str, Any]) -> list[dict[str, Any]]:
-    """The newest complete backup that ends before the target: the full one, then its increments."""
-    names = archive.do("lsf", "--dirs-only", "@base", what="listing the base backups").split()
+def find_backup(
+    archive: Archive, target: dict[str, Any], below: str = "base"
+) -> list[dict[str, Any]]:
+    """The newest complete backup that ends before the target: the full one, then its increments.
+
+    ``below`` is where the archive keeps what is known of them.
+    """
+    names = archive.do("lsf", "--dirs-only", f"@{below}", what="listing the base backups").split()
     for name in sorted((name.rstrip("/") for name in names), reverse=True):
         try:
-            found: dict[str, Any] = archive.read_json(f"base/{name}/backup.json", "backup.json")
+            found: dict[str, Any] = archive.read_json(f"{below}/{name}/backup.json", "backup.json")
         except Stop:
             continue  # never completed
         if "lsn" not in target or lsn(found["end_lsn"]) <= lsn(target["lsn"]):

@@ -6,10 +6,8 @@ import contextlib
 import os
 import pwd
 import re
-import shutil
 import signal
 import subprocess
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -68,25 +66,22 @@ def replay(
     database: dict[str, str], fresh: Path, target: dict[str, Any], outputs: Path, checks: Checks
 ) -> None:
     """Replay to the target and stop there; no port, no connection, nothing served yet."""
-    door = tempfile.mkdtemp(prefix="fp-")  # a socket's path may not exceed 107 bytes
-    try:
-        who = hand_over(database, [fresh, Path(door)])
-        argv = [str(Path(database["bin"]) / "postgres"), "-D", str(fresh)]
-        argv += ["-c", "listen_addresses=", "-c", f"unix_socket_directories={door}"]
-        log = outputs / "recovery.log"
-        with log.open("wb") as file:
-            server = subprocess.Popen(
-                argv, stdin=subprocess.DEVNULL, stdout=file, stderr=file, cwd="/", **who
-            )
-            try:
-                code: int | None = server.wait(REPLAY_WITHIN_S)
-            except subprocess.TimeoutExpired:
-                code = None
-            finally:
-                end(server)
-        said = log.read_text("utf-8", "replace")
-    finally:
-        shutil.rmtree(door, ignore_errors=True)
+    who = hand_over(database, fresh)
+    argv = [str(Path(database["bin"]) / "postgres"), "-D", str(fresh)]
+    # In the data directory, by a relative path: a socket's may not exceed 107 bytes.
+    argv += ["-c", "listen_addresses=", "-c", "unix_socket_directories=."]
+    log = outputs / "recovery.log"
+    with log.open("wb") as file:
+        server = subprocess.Popen(
+            argv, stdin=subprocess.DEVNULL, stdout=file, stderr=file, cwd="/", **who
+        )
+        try:
+            code: int | None = server.wait(REPLAY_WITHIN_S)
+        except subprocess.TimeoutExpired:
+            code = None
+        finally:
+            end(server)
+    said = log.read_text("utf-8", "replace")
     expected = stop_words(target)
     reached = code == 0 and expected in said
     # "<time> [<pid>] LOG:  recovery stopping at restore point "NAME", time ..."
@@ -104,8 +99,8 @@ def why(said: str) -> str:
     return "\n".join(fatal or lines)
 
 
-def hand_over(database: dict[str, str], folders: list[Path]) -> dict[str, Any]:
-    """Give the folders to the server's user; arguments of Popen to run as that user.
+def hand_over(database: dict[str, str], folder: Path) -> dict[str, Any]:
+    """Give the folder to the server's user; arguments of Popen to run as that user.
 
     Postgres refuses to run as root. An ordinary user runs it as themselves.
     """
@@ -113,11 +108,10 @@ def hand_over(database: dict[str, str], folders: list[Path]) -> dict[str, Any]:
     if not name or os.geteuid() != 0:
         return {}
     user = pwd.getpwnam(name)
-    for folder in folders:
-        for above, inside, files in os.walk(folder):
-            for path in (os.path.join(above, each) for each in inside + files):
-                os.chown(path, user.pw_uid, user.pw_gid, follow_symlinks=False)
-        os.chown(folder, user.pw_uid, user.pw_gid)
+    for above, inside, files in os.walk(folder):
+        for path in (os.path.join(above, each) for each in inside + files):
+            os.chown(path, user.pw_uid, user.pw_gid, follow_symlinks=False)
+    os.chown(folder, user.pw_uid, user.pw_gid)
     return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
 
 

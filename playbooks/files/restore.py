@@ -20,6 +20,7 @@ from archive import Archive, Checks, Stop, ask, fail, run
 from base import fetch, find_backup
 from received import take_received
 from recovery import aim, check_pages, check_tables, replay, stop_words, write_settings
+from tools import find_tool
 
 START_WITHIN_S = 240  # it replays once more, from the last checkpoint before the target
 
@@ -29,25 +30,37 @@ def restore(wanted: dict[str, Any], checks: Checks) -> str:
     database, archive = wanted["database"], Archive(wanted["archive"])
     began = time.monotonic()
     refuse_a_living_source(database, checks)
-    fresh = Path(database["restore-into"]) / f"restored-{wanted['run']}"
-    if fresh.exists():
-        raise Stop(f"{fresh} exists; a restore goes to a fresh folder")
-    command = shlex.quote(wanted["archive"]["restore-command"])
+    final = Path(database["restore-into"]) / f"restored-{wanted['run']}"
+    # A run that dies removes what begins like this; what has its own name may hold writes.
+    fresh = final.with_name(f"fireproof-{wanted['run']}-restoring")
+    received = final.with_name(f"fireproof-{wanted['run']}-received")
+    for path in (final, fresh):
+        if path.exists():
+            raise Stop(f"{path} exists; a restore goes to a fresh folder")
+    tool = find_tool(wanted)
+    own = shlex.quote(wanted["archive"]["restore-command"])
+    command = tool.restore_command(fresh) if tool else own
     if receiver := wanted.get("receiver"):
-        received = fresh.with_name(f"received-{wanted['run']}")
         target = take_received(receiver, database, received)
         # First what was received: it is as new as the last acknowledged write.
         command = f"cp {shlex.quote(str(received))}/%f %p 2>/dev/null || {command}"
     else:
         target = find_target(wanted["target"], archive)
-    chain = find_backup(archive, target)
-    fetch(chain, archive, fresh, database, checks)
-    fetched = time.monotonic()
-    aim(fresh, target, command)
-    replay(database, fresh, target, Path(wanted["outputs"]), checks)
-    check_pages(database, fresh, checks)
+    chain = find_backup(archive, target, f"base-{tool.name}" if tool else "base")
+    try:
+        if tool:
+            tool.fetch(chain[-1], fresh, checks)
+        else:
+            fetch(chain, archive, fresh, database, checks)
+        fetched = time.monotonic()
+        aim(fresh, target, command)
+        replay(database, fresh, target, Path(wanted["outputs"]), checks)
+        check_pages(database, fresh, checks)
+        fresh.rename(final)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
     replayed = time.monotonic()
-    start(database, fresh, target, checks)
+    start(database, final, target, checks)
     started = time.monotonic()
     check_tables(database, checks)
     if receiver:  # it followed the source; this copy has no slot for it
@@ -55,7 +68,7 @@ def restore(wanted: dict[str, Any], checks: Checks) -> str:
         shutil.rmtree(received, ignore_errors=True)
     checks.save(target["name"])
     return (
-        f"restored {chain[-1]['name']} to {target['name']} in {fresh}: {fetched - began:.1f} s to "
+        f"restored {chain[-1]['name']} to {target['name']} in {final}: {fetched - began:.1f} s to "
         f"fetch, {replayed - fetched:.1f} s to replay, {started - replayed:.1f} s to start"
     )
 

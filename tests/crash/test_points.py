@@ -7,13 +7,15 @@ test's id so that it can be run again.
 from __future__ import annotations
 
 import datetime
+import json
 import os
 import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from fireproof.processes import marked
+from support.residue import left_behind
 from support.scenario import Scenario
 
 HARNESS = Path(__file__).parents[1] / "support" / "kill_at"
@@ -55,8 +57,12 @@ pytestmark = [pytest.mark.component, pytest.mark.crash]
 
 
 @pytest.mark.parametrize("point", chosen())
-def test_killed_at(scenario: Scenario, point: str) -> None:
+def test_killed_at(scenario: Scenario, point: str, facts: dict[str, Any]) -> None:
     """Nobody may find the service broken, or a run without its record, after one `recover`."""
+    victim, _, _, name = point.split(",")[-1].split(":")
+    facts |= {"drill": "a sub-second drill", "who": victim, "signal": name, "at": point}
+    facts["named"] = True
+    around = scenario.surroundings()
     drill = scenario.drill() | {"baseline": {"for": "200ms"}}
     child = scenario.start(drill, {"PYTHONPATH": str(HARNESS), "FIREPROOF_KILL_AT": point})
     first = scenario.wait(child)
@@ -74,11 +80,28 @@ def test_killed_at(scenario: Scenario, point: str) -> None:
         assert result is not None
         assert result["judgement"]["outcome"] in ("passed", "aborted"), after.stderr
         assert scenario.verify(bundles[0]) == 0
-        assert marked(result["run"]) == []
-        assert not list(Path("/dev/shm").glob(f"fireproof-{result['run']}-*"))
+        journal = (bundles[0] / "data" / "journal.jsonl").read_text().splitlines()
+        records = [json.loads(line) for line in journal]
+        facts |= {
+            "phase": phase_of(records, point.split(",")[-1]),
+            "outcome": result["judgement"]["outcome"],
+            "code": result["exit_code"],
+        }
+        assert left_behind(result["run"], around) == []
     else:  # it never got to its first record: nothing was touched, nothing is left
+        facts |= {"phase": "start", "outcome": "never began"}
         assert ":1:before:" in point or ":1:after:" in point, first.stderr + after.stderr
         assert not [path for path in scenario.evidence.glob("runs/*") if (path / "bag").exists()]
+
+
+def phase_of(records: list[dict[str, Any]], point: str) -> str:
+    """Of the sealed journal, the phase that the named record of the killed process lies in."""
+    who, number, _, _ = point.split(":")
+    if who == "recover":
+        return "revert"
+    last = int(number) or len(records)
+    phases = [r["data"]["phase"] for r in records[:last] if r["kind"] == "phase"]
+    return "seal" if number == "0" else phases[-1] if phases else "open"
 
 
 def test_the_points_cover_the_run(scenario: Scenario) -> None:

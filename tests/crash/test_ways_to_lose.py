@@ -72,6 +72,21 @@ def test_streams_that_cannot_be_written_change_nothing(scenario: Scenario, strea
     assert scenario.last_result() is not None
 
 
+def test_a_runner_that_lost_its_guardian_seals_by_itself(scenario: Scenario) -> None:
+    """Nobody says `recover` after a run that told its own end; it would stay unsealed for days."""
+    child = scenario.start(slow(scenario))
+    scenario.wait_for_record("injected")
+    child.kill()
+    child.communicate()
+    scenario.let_the_runner_end()
+
+    result = scenario.last_result()
+    assert scenario.answers()
+    assert result is not None
+    assert result["exit_code"] == 128 + signal.SIGTERM
+    assert scenario.verify(Path(result["bundle"])) == 0
+
+
 def test_a_damaged_journal_is_not_cut_down_to_harmlessness(scenario: Scenario) -> None:
     """Cutting at the damage would throw the undo away and call the system untouched."""
     child = scenario.start(slow(scenario))
@@ -213,7 +228,7 @@ def test_a_stop_to_a_game_day_reaches_the_drill_and_ends_the_rest(scenario: Scen
     assert ran.code == 128 + signal.SIGTERM, ran.stderr
     assert ran.outcome == "aborted"
     assert scenario.answers()
-    assert len(list(scenario.evidence.glob("runs/*"))) == 1
+    assert len(list(scenario.evidence.glob("runs/*"))) == 2  # the day's, and one drill's
 
 
 def test_a_recovery_inside_a_json_run_is_json_too(scenario: Scenario) -> None:

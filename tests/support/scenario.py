@@ -19,6 +19,7 @@ from typing import Any
 import yaml
 
 from fireproof.processes import identify, is_alive
+from support.residue import Surroundings, contents
 
 SERVICE = Path(__file__).with_name("tiny_service.py")
 
@@ -77,6 +78,17 @@ class Scenario:
     @property
     def pid(self) -> int:
         return int((self.service / "pid").read_text())
+
+    def surroundings(self) -> Surroundings:
+        """Where a run may have left something; the tiny service and its supervisor stay."""
+        return Surroundings(
+            evidence=self.evidence,
+            leases=self.service / "leases",
+            known_by=(self.project, self.service),
+            servers=lambda: [self.supervisor.pid],
+            places=(self.service,),
+            there=contents([self.service]) | {str(self.service / "leases")},
+        )
 
     def answers(self) -> bool:
         with socket.socket() as probe:

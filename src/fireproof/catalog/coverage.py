@@ -8,6 +8,7 @@ from typing import Any
 
 from fireproof.model.drill import CheckObjective
 from fireproof.model.plan import Plan
+from fireproof.model.quantity import format_seconds
 from fireproof.model.verdict import Verdict, combine
 
 
@@ -89,6 +90,11 @@ def _seen(checks: Iterable[str], judgement: Mapping[str, Any]) -> list[tuple[Ver
 
 
 def _interval(measure: Mapping[str, Any]) -> str:
-    low, high = (measure["interval"][bound] for bound in ("lo", "hi"))
-    text = f"{low or 'unbounded'} to {high or 'unbounded'}" if low != high or not low else low
-    return f"{measure['name']} {text} {measure['unit']}"
+    def bound(text: str | None) -> str:
+        if text is None:
+            return "unbounded"
+        in_s = measure["unit"] == "s"
+        return format_seconds(float(text)) if in_s else f"{text} {measure['unit']}"
+
+    low, high = (bound(measure["interval"][end]) for end in ("lo", "hi"))
+    return f"{measure['name']} {low}" + (f" to {high}" if low != high else "")

@@ -1,4 +1,4 @@
-"""One Ansible playbook on this host, in a scrubbed child with a private folder.
+"""One Ansible playbook, run from this host, in a scrubbed child with a private folder.
 
 Knows nothing of steps or faults; both run playbooks through it, and an undo does so in a fresh
 process, so pydantic is not loaded here.
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fireproof.children.ask import ask
+from fireproof.children.hosts import Reach, groups_text, inventories, ssh_variables
 from fireproof.children.texts import last_line
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 _ERROR = re.compile(r"^\[?ERROR\]?!?:? ?(.+)$", re.MULTILINE)
 _ORIGIN = re.compile(r"^Origin: (.+:\d+(?::\d+)?)\s*$", re.MULTILINE)
+_GROUPS = "components.yml"
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -40,12 +42,15 @@ def _private_folder(run: str) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _furnish(private: Path) -> dict[str, str]:
-    """Write the neutral inventory; returns the environment that keeps the user's settings out."""
-    for name in ("home", "tmp", "inventory"):
+def _furnish(private: Path, reach: Reach) -> dict[str, str]:
+    """Write the inventory of components; returns the environment that keeps the user's settings
+    out.
+    """
+    for name in ("home", "tmp"):
         (private / name).mkdir(mode=0o700)
     (private / "ansible.cfg").write_text("[defaults]\n", "utf-8")
-    (private / "inventory" / "hosts").write_text("localhost ansible_connection=local\n", "utf-8")
+    here = {"ansible_remote_tmp": str(private / "tmp")}
+    (private / _GROUPS).write_text(groups_text(reach, here), "utf-8")
     path = f"{Path(sys.executable).parent}:{os.environ.get('PATH', '/usr/bin:/bin')}"
     return {
         "PATH": path,  # ansible-playbook stands beside our python
@@ -55,9 +60,10 @@ def _furnish(private: Path) -> dict[str, str]:
         "ANSIBLE_CONFIG": str(private / "ansible.cfg"),
         "ANSIBLE_HOME": str(private / "home" / ".ansible"),
         "ANSIBLE_LOCAL_TEMP": str(private / "tmp"),
-        "ANSIBLE_REMOTE_TEMP": str(private / "tmp"),
+        "ANSIBLE_PIPELINING": "1",  # nothing of ours is left on a target when the line is cut
         "ANSIBLE_RETRY_FILES_ENABLED": "0",
-        "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
+        "ANSIBLE_PYTHON_INTERPRETER": "auto_silent",
+        "ANSIBLE_TRANSFORM_INVALID_GROUP_CHARS": "ignore",  # components have dashes
         "ANSIBLE_NOCOLOR": "1",
         "ANSIBLE_FORCE_COLOR": "0",
         "ANSIBLE_LOCALHOST_WARNING": "0",
@@ -65,14 +71,20 @@ def _furnish(private: Path) -> dict[str, str]:
     }
 
 
-def component_facts(environment: Environment) -> dict[str, Any]:
-    """What a playbook may know about the components, control commands included."""
+def component_facts(
+    environment: Environment, *, without: Callable[[str], bool] = lambda text: False
+) -> dict[str, Any]:
+    """What a playbook may know about the components, control commands included; texts that
+    ``without`` finds something in are left out.
+    """
     found: dict[str, Any] = {}
     for name, component in environment.components.items():
         keys: dict[str, Any] = {"kind": component.kind}
         for key, value in (component.model_extra or {}).items():
-            if isinstance(value, str):
+            if isinstance(value, str) and not without(value):
                 keys[key] = value
+        if component.hosts:
+            keys["hosts"] = list(component.hosts)
         if component.control:
             keys["control"] = component.control.model_dump(mode="json", by_alias=True)
         found[name] = keys
@@ -111,6 +123,7 @@ def run_playbook(
     outputs: Path,
     variables: Mapping[str, Any],
     components: Mapping[str, Any],
+    reach: Reach,
     deadline_ns: int,
     beat: Callable[[], None] = lambda: None,
     check: bool = False,
@@ -124,6 +137,7 @@ def run_playbook(
         outputs: an absolute folder; gets ``events.jsonl`` and ``stdout.txt``.
         variables: of the drill; ours are added.
         components: what the playbook may know about the environment.
+        reach: the hosts it may touch, and how.
         deadline_ns: CLOCK_MONOTONIC.
         beat: called while waiting.
         check: only say what would change.
@@ -147,10 +161,12 @@ def run_playbook(
             "project": str(project),
             "playbook": str(playbook),
             "events_to": str(outputs / "events.jsonl"),
-            "vars": {**variables, **ours},
+            "inventory": inventories(reach, private / _GROUPS),
+            "limit": ",".join(reach["limit"]),
+            "vars": {**variables, **ours, **ssh_variables(reach)},
             "check": check,
         }
-        module, env = "fireproof.children.playbook_child", _furnish(private)
+        module, env = "fireproof.children.playbook_child", _furnish(private, reach)
         told = ask(module, request, deadline_ns=deadline_ns, beat=beat, env=env)
         end = _keep_stdout(private, outputs / "stdout.txt")
     if "late" not in told and (told.get("status") != "successful" or told.get("rc") != 0):

@@ -14,6 +14,7 @@ from typing import Any
 from fireproof.children.answer import Request, Tell, serve
 
 _FAILED = ("runner_on_failed", "runner_on_unreachable", "runner_item_on_failed")
+_ITEMS = "One or more items failed"
 
 
 def _why(result: Mapping[str, Any]) -> str:
@@ -31,10 +32,12 @@ def _failure(event: Mapping[str, Any]) -> dict[str, str] | None:
     if event.get("event") not in _FAILED or data.get("ignore_errors"):
         return None
     result = data.get("res")
+    why = _why(result) if isinstance(result, dict) else "no reason given"
+    host = str(data.get("host") or "localhost")
     return {
         "task": str(data.get("task") or "unnamed task"),
         "at": str(data.get("task_path") or ""),
-        "why": _why(result) if isinstance(result, dict) else "no reason given",
+        "why": why if host == "localhost" else f"{host}: {why}",
     }
 
 
@@ -53,7 +56,7 @@ def work(request: Request, tell: Tell) -> None:
             nonlocal failed, hosts
             # A loop that fails reports its items and then "One or more items failed".
             failure = _failure(event)
-            if failure and not (failed and failure["why"] == "One or more items failed"):
+            if failure and not (failed and failure["why"].endswith(_ITEMS)):
                 failed = failure
             if event.get("event") == "playbook_on_task_start":
                 tell({"task": str((event.get("event_data") or {}).get("task"))})
@@ -69,7 +72,8 @@ def work(request: Request, tell: Tell) -> None:
             private_data_dir=str(private),
             project_dir=request["project"],
             playbook=request["playbook"],
-            inventory=str(private / "inventory" / "hosts"),
+            inventory=request["inventory"],
+            limit=request["limit"],
             extravars=request["vars"],
             ident="run",
             quiet=True,

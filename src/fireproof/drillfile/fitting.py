@@ -141,6 +141,13 @@ class _Fitting:
                 "access permits restore-to-scratch only: use declare-lost, and restore elsewhere"
             )
             self._add((*path, key), text)
+        hosts = self._environment.components[name].hosts
+        if hosts and fault.kind == "playbook" and not fault.params.get("expiry"):
+            text = (
+                f"{name!r} lives on {', '.join(hosts)}; add `expiry:` with a script that undoes "
+                "the harm there when nobody can come back"
+            )
+            self._add((*path, key), text)
 
 
 def _texts(value: object, path: Path) -> Iterator[tuple[Path, str]]:

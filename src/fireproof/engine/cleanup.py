@@ -13,6 +13,7 @@ from fireproof.engine.services import Services
 from fireproof.errors import JournalError
 from fireproof.guard.folder import RunFolder
 from fireproof.journal import JournalWriter
+from fireproof.model.plan import Plan
 from fireproof.model.record import Record
 from fireproof.processes import descendants, identify, kill_tree, marked
 
@@ -23,8 +24,11 @@ class Cleanup:
     Nothing here raises: an undo matters more than its record, and more than who is told of it.
     """
 
-    def __init__(self, folder: RunFolder, journal: JournalWriter, services: Services) -> None:
+    def __init__(
+        self, folder: RunFolder, plan: Plan, journal: JournalWriter, services: Services
+    ) -> None:
         self._folder = folder
+        self._plan = plan
         self._journal = journal
         self._services = services
         self._owed: dict[str, Any] | None = None
@@ -84,7 +88,11 @@ class Cleanup:
     def _remove_private_folders(self) -> list[str]:
         """What a killed step kept outside the run folder; steps name such folders by the run."""
         left = []
-        for place in {Path("/dev/shm"), Path(tempfile.gettempdir())}:  # noqa: S108
+        places = {Path("/dev/shm"), Path(tempfile.gettempdir())}  # noqa: S108
+        for component in self._plan.environment.components.values():
+            into = (component.model_extra or {}).get("restore-into")
+            places |= {Path(into)} if isinstance(into, str) else set()
+        for place in places:
             for folder in place.glob(f"fireproof-{self._folder.run}-*"):
                 shutil.rmtree(folder, ignore_errors=True)
                 left += [f"folder {folder}"] if folder.exists() else []

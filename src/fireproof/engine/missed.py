@@ -53,7 +53,7 @@ def seal_missed(plan: Plan, folder: RunFolder, services: Services) -> dict[str, 
         digest = services.sign_plan(folder.bag, plan.model_dump(mode="json", by_alias=True))
         journal = JournalWriter.create(folder.journal, ballast=folder.ballast)
         try:
-            cleanup = Cleanup(folder, journal, services)
+            cleanup = Cleanup(folder, plan, journal, services)
             cleanup.note(
                 "open",
                 run=plan.run,

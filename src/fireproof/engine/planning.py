@@ -63,7 +63,7 @@ def write_plan(
         drill=drill,
         drill_file=_relative(drill_file, project),
         environment=environment,
-        procedures=dict(sorted(procedures(drill, drill_file, project))),
+        procedures=dict(sorted(procedures(drill, drill_file, environment, project))),
         tool=tool_record(project),
         parameters=dict(parameters),
     )
@@ -110,11 +110,13 @@ def uses(drill: Drill) -> Iterator[Use]:
     yield from drill.refuse
 
 
-def procedures(drill: Drill, drill_file: Path, project: Path) -> Iterator[tuple[str, str]]:
+def procedures(
+    drill: Drill, drill_file: Path, environment: Environment, project: Path
+) -> Iterator[tuple[str, str]]:
     """(path, sha256) of the drill file and of every file that its steps and loads name or keep
     beside it.
     """
-    wanted = {drill_file.resolve()}
+    wanted = {drill_file.resolve(), *_how_hosts_are_reached(environment, project)}
     for use in uses(drill):
         for text in _texts(use.params):
             if text and len(text) < 1024 and "\n" not in text:
@@ -128,6 +130,18 @@ def procedures(drill: Drill, drill_file: Path, project: Path) -> Iterator[tuple[
         )
     for path in wanted:
         yield _relative(path, project), hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _how_hosts_are_reached(environment: Environment, project: Path) -> Iterator[Path]:
+    """The inventory and the known host keys; never the private key, nor its digest."""
+    inventory = environment.inventory
+    for name in (inventory.file, inventory.known_hosts) if inventory else ():
+        path = (project / Path(name).expanduser()).resolve()
+        if not path.exists():
+            where = f"environment {environment.environment!r}"
+            raise EnvironmentRefusal(f"{where}: inventory: there is no {path}")
+        if path.is_file():
+            yield path
 
 
 def _procedure(path: Path, project: Path) -> Iterable[Path]:

@@ -65,7 +65,7 @@ def _recover(folder: RunFolder, services: Services, why: str, by: str) -> dict[s
     plan, digest = _load_plan(folder.bag)
     journal = JournalWriter.take_over(folder.journal, ballast=folder.ballast)
     try:
-        cleanup = Cleanup(folder, journal, services)
+        cleanup = Cleanup(folder, plan, journal, services)
         if not journal.records:
             raise MalformedError(f"{folder.journal}: not one whole record; nothing was done")
         if journal.records[-1].kind != "residue":

@@ -25,7 +25,8 @@ from fireproof.journal import JournalWriter
 from fireproof.model.drill import CanaryProbe, Detection, RecoveryTime, Use
 from fireproof.model.environment import resolve
 from fireproof.model.plan import Plan
-from fireproof.model.ports import RunningLoad, RunningProbe
+from fireproof.model.ports import Armed, RunningLoad, RunningProbe
+from fireproof.processes import use_temporary_folder
 
 _TICK_S = 0.1
 _WATCH_S = 0.2  # abort conditions are looked at this often
@@ -64,7 +65,7 @@ class Run:
         self._aborted = False
         self._over = threading.Event()
         self._stage = Stage(plan, folder, services, self._note, interrupts, heart)
-        self.cleanup = self._cleanup = Cleanup(folder, journal, services)
+        self.cleanup = self._cleanup = Cleanup(folder, plan, journal, services)
 
     def execute(self, plan_sha256: str) -> None:
         """From OPEN to RESIDUE_CHECKED; whatever happens in between is recorded and undone."""
@@ -82,6 +83,7 @@ class Run:
                 pid=os.getpid(),
             )
             watcher.start()
+            use_temporary_folder(self._plan.run)  # from here on somebody removes it
             self._prepare()
             self._harm()
             recovered = self._recover()
@@ -151,6 +153,9 @@ class Run:
             self._heart.allow(params.timeout / 1e9)
             before = monotonic_ns()
             try:
+                if isinstance(fault, Armed):  # not yet harm, so its clock has not started
+                    fault.arm(undo, context)
+                    before = monotonic_ns()
                 detail = fault.apply(undo, context)
             except Exception as error:
                 self._note("fault-failed", fault=index, detail=f"{error}")

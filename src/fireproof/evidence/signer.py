@@ -97,7 +97,8 @@ def open_signer(root: EvidenceRoot, uri: str | None = None) -> LocalSigner:
 class ChildSigner:
     """A signer in a child process, seen from the parent and from whoever the parent forks next.
 
-    The child ends when the last holder of the other end is gone, and when its parent dies.
+    The child ends when the last holder of the other end is gone, not when its parent dies: a
+    runner that lost its guardian still has to seal.
     """
 
     def __init__(self, pid: int, channel: socket.socket) -> None:
@@ -182,13 +183,12 @@ def start_signer(root: EvidenceRoot, uri: str | None = None) -> ChildSigner:
     wrong there is raised by the first ``ready()`` or ``sign()``.
     """
     ours, theirs = socket.socketpair()
-    parent = os.getpid()
     pid = os.fork()
     if pid == 0:
         code = 1
         try:
             ours.close()
-            _become_signer(theirs, parent)
+            _become_signer(theirs)
             _serve(theirs, root, uri)
             code = 0
         finally:
@@ -197,15 +197,10 @@ def start_signer(root: EvidenceRoot, uri: str | None = None) -> ChildSigner:
     return ChildSigner(pid, ours)
 
 
-def _become_signer(channel: socket.socket, parent: int) -> None:
+def _become_signer(channel: socket.socket) -> None:
     """Cut every tie to the parent but the channel."""
-    from fireproof.processes import die_with_parent
-
     for signum in _DEAF_TO:  # a signal to the whole group must not cost the aborted run its seal
         signal.signal(signum, signal.SIG_IGN)
-    die_with_parent()
-    if os.getppid() != parent:
-        os._exit(1)
     # The parent's locks and pipes must not live on here.
     null = os.open(os.devnull, os.O_RDWR)
     for fd in (0, 1):

@@ -9,6 +9,7 @@ from pydantic import Field, NonNegativeInt, model_validator
 
 from fireproof.model.drill import FaultParams, Name
 from fireproof.model.quantity import Duration, Size
+from fireproof.model.strict import unsaid
 
 
 class KillParams(FaultParams):
@@ -147,11 +148,14 @@ class PlaybookFaultParams(FaultParams):
 
     ``present`` names a playbook that only looks: it succeeds when no trace of the fault is left,
     and fails when one is. Without it the undo is asked, in check mode, what it would change.
+    ``expiry`` is a script that is left on the component's hosts before the harm, and run there
+    when the fault has stood for as long as ``expires`` says; it undoes what the undo does.
     """
 
     playbook: str
     undo: str
     present: str | None = None
+    expiry: str | None = Field(default=None, exclude_if=unsaid)
     component: Name
     vars: Mapping[str, str] = {}
 
@@ -165,4 +169,4 @@ class PlaybookFaultParams(FaultParams):
         return data
 
     def procedures(self) -> tuple[str, ...]:
-        return (self.playbook, self.undo, *([self.present] if self.present else []))
+        return (self.playbook, self.undo, *filter(None, (self.present, self.expiry)))

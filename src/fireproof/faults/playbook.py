@@ -1,22 +1,24 @@
 """``playbook``: harm by a playbook of yours, undone by another, and looked for by a third.
 
-What these do is yours, so is the expiry on the target: ``fireproof_expires_s`` tells the breaking
-playbook how long the fault may stand, for its ``systemd-run --on-active`` or ``timeout``.
+On hosts of an inventory a script of yours is left there first, with a timer: it undoes the harm
+when nobody comes back. On this host what they do is yours, and so is the expiry:
+``fireproof_expires_s`` tells the breaking playbook how long the fault may stand.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
+import secrets
 import shlex
 import shutil
-import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fireproof.children.hosts import LOCALHOST, Reach, by_hand, reach_of, remote_hosts
 from fireproof.children.playbook import component_facts, run_playbook
+from fireproof.children.target_expiry import NONE, TargetExpiry, tell, unfit_names
 from fireproof.errors import EnvironmentRefusal, FireproofError, StepError, UndoError
 from fireproof.faults.base import LateParams, Undo, allowed_component, recorded
 
@@ -28,7 +30,7 @@ _KEPT = ("events.jsonl", "stdout.txt")
 
 
 class PlaybookFault(LateParams):
-    """Runs playbooks on the control host; what they reach is their inventory's business."""
+    """Runs playbooks on the hosts of the component, or on this one when it has none."""
 
     kind = "playbook"
 
@@ -41,45 +43,73 @@ class PlaybookFault(LateParams):
         allowed_component(self.kind, params.component, context)
         project = context.project.absolute()
         paths = {"apply": params.playbook, "undo": params.undo, "present": params.present}
+        paths["expiry"] = params.expiry
         found = {role: str(project / name) for role, name in paths.items() if name}
         if missing := [path for path in found.values() if not Path(path).is_file()]:
             raise EnvironmentRefusal(f"there is no playbook {missing[0]}")
+        reach = reach_of(context.environment, project, params.component)
         given = params.vars.items()
         variables = {name: resolve(t, context.environment, context.saved) for name, t in given}
-        return {
+        script = found.pop("expiry", "")
+        undo = {
             "kind": self.kind,
             "component": params.component,
             "run": context.run,
             "project": str(project),
+            "reach": reach,
             "playbooks": found,
             "vars": variables | {"fireproof_expires_s": str(params.expires // 10**9)},
-            "components": component_facts(context.environment),
+            # An undo is written down: it has to do without what may not be.
+            "components": component_facts(context.environment, without=context.secret),
             "timeout_ns": params.timeout,
             "expires_ns": params.expires,
         }
+        if remote_hosts(reach):
+            undo |= _expiry_of(params.component, script, variables, context.run)
+            _look_before(undo, params.component, context.deadline_ns)
+        return undo
+
+    def arm(self, undo: Undo, context: StepContext) -> None:
+        """Before the harm, and before its clock starts: the way out that needs nobody."""
+        expiry = _expiry(undo)
+        if expiry is not None:
+            script, after_s = Path(recorded(undo, "script")), undo["expires_ns"] // 10**9
+            expiry.arm(script, undo.get("vars") or {}, after_s, context.deadline_ns)
 
     def apply(self, undo: Undo, context: StepContext) -> str:
-        told = _run("apply", undo, context.deadline_ns, keep=context.bag / context.outputs)
+        whole = undo | {"components": component_facts(context.environment)}
+        told = _run("apply", whole, context.deadline_ns, keep=context.bag / context.outputs)
         if why := _why(told):
             raise StepError(f"{_name('apply', undo)}: {why}")
         return f"{_name('apply', undo)}: {told.get('changed')} tasks changed something"
 
     def undo(self, undo: Undo, *, recovered: bool, deadline_ns: int) -> str:
-        if recovered and self.present(undo, recovered=recovered) is None:
-            return "nothing is left to take back"
-        try:
-            told = _run("undo", undo, deadline_ns)
-        except FireproofError as err:
-            raise UndoError(str(err), self.by_hand(undo)) from err
-        if why := _why(told):
-            raise UndoError(f"{_name('undo', undo)}: {why}", self.by_hand(undo))
-        return f"{_name('undo', undo)}: {told.get('changed')} tasks changed something"
+        if recovered and self._harm(undo) is None:
+            said = "nothing is left to take back"
+        else:
+            try:
+                told = _run("undo", undo, deadline_ns)
+            except FireproofError as err:
+                raise UndoError(str(err), self.by_hand(undo)) from err
+            if why := _why(told):
+                raise UndoError(f"{_name('undo', undo)}: {why}", self.by_hand(undo))
+            said = f"{_name('undo', undo)}: {told.get('changed')} tasks changed something"
+        # Last: until here it still is the way out if this process dies too.
+        expiry = _expiry(undo)
+        return f"{said}; expiry: {tell(expiry.call_off(deadline_ns))}" if expiry else said
 
     def present(self, undo: Undo, *, recovered: bool) -> str | None:
-        timeout_ns = undo.get("timeout_ns")
-        if not isinstance(timeout_ns, int):
-            raise UndoError("the recorded undo has no 'timeout_ns'; it cannot be carried out")
-        deadline_ns = time.monotonic_ns() + timeout_ns
+        left = self._harm(undo)
+        expiry = _expiry(undo)
+        if left is not None or expiry is None:
+            return left
+        found = expiry.look(_soon(undo))
+        armed = {host: answer for host, answer in found.items() if answer != NONE}
+        return f"expiry on the target: {tell(armed)}" if armed else None
+
+    def _harm(self, undo: Undo) -> str | None:
+        """What is left of the harm itself, as the component's owner looks for it."""
+        deadline_ns = _soon(undo)
         role = "present" if "present" in _playbooks(undo) else "undo"
         told = _run(role, undo, deadline_ns, check=role == "undo")
         name = _name(role, undo)
@@ -102,11 +132,8 @@ class PlaybookFault(LateParams):
             "fireproof_run": recorded(undo, "run"),
             "fireproof_project": recorded(undo, "project"),
             "fireproof_components": undo.get("components", {}),
-            "ansible_python_interpreter": sys.executable,
         }
-        program = str(Path(sys.executable).with_name("ansible-playbook"))
-        argv = [program, "-i", "localhost,", "-c", "local", _playbooks(undo)["undo"]]
-        command = shlex.join([*argv, "-e", json.dumps(facts)])
+        command = by_hand(_playbooks(undo)["undo"], _reach(undo), facts)
         return f"cd {shlex.quote(recorded(undo, 'project'))} && {command}"
 
 
@@ -115,6 +142,55 @@ def _playbooks(undo: Undo) -> dict[str, str]:
     if not isinstance(found, dict) or not isinstance(found.get("undo"), str):
         raise UndoError("the recorded undo has no 'playbooks'; it cannot be carried out")
     return found
+
+
+def _reach(undo: Undo) -> Reach:
+    found = undo.get("reach")
+    return found if isinstance(found, dict) else {"groups": {}, "limit": [LOCALHOST]}
+
+
+def _soon(undo: Undo) -> int:
+    timeout_ns = undo.get("timeout_ns")
+    if not isinstance(timeout_ns, int):
+        raise UndoError("the recorded undo has no 'timeout_ns'; it cannot be carried out")
+    return time.monotonic_ns() + timeout_ns
+
+
+def _expiry_of(name: str, script: str, variables: dict[str, str], run: str) -> Undo:
+    """What the undo must know of the expiry on the target.
+
+    Raises:
+        EnvironmentRefusal: when there could be none.
+    """
+    if not script:
+        raise EnvironmentRefusal(
+            f"{name!r} lives on hosts of an inventory, and 'playbook' has no `expiry:`; add the "
+            "script that undoes the harm there when nobody comes back"
+        )
+    if unfit := unfit_names(variables):
+        raise EnvironmentRefusal(
+            f"vars.{unfit[0]}: the expiry's script gets variables of a shell; expected letters, "
+            "digits and '_'"
+        )
+    return {"script": script, "expiry": f"{run}-{name}-{secrets.token_hex(4)}"}
+
+
+def _expiry(undo: Undo) -> TargetExpiry | None:
+    if "expiry" not in undo:
+        return None
+    project = Path(recorded(undo, "project"))
+    return TargetExpiry(recorded(undo, "run"), recorded(undo, "expiry"), project, _reach(undo))
+
+
+def _look_before(undo: Undo, name: str, deadline_ns: int) -> None:
+    """Reach every host once while nothing is broken; a host that is gone then is none to break."""
+    expiry = _expiry(undo)
+    try:
+        found = expiry.look(deadline_ns) if expiry else {}
+    except StepError as err:
+        raise EnvironmentRefusal(f"{name}: {err}") from err
+    if there := [host for host, answer in found.items() if answer != NONE]:
+        raise EnvironmentRefusal(f"{name}: {there[0]}: an expiry of this name is there already")
 
 
 def _name(role: str, undo: Undo) -> str:
@@ -148,6 +224,7 @@ def _run(
                 outputs=Path(outputs),
                 variables=undo.get("vars") or {},
                 components=undo.get("components") or {},
+                reach=_reach(undo),
                 deadline_ns=deadline_ns,
                 check=check,
             )

@@ -13,13 +13,12 @@ from pathlib import Path
 
 from fireproof.errors import FireproofError
 from fireproof.processes import (
-    RUN_MARK,
     ProcessId,
     descendants,
     identify,
     is_alive,
     kill_tree,
-    scrubbed,
+    unmarked,
     wait_pid,
 )
 
@@ -75,7 +74,7 @@ def control(argv: Sequence[str], *, cwd: str, deadline_ns: int, beat: Callable[[
                 stdin=subprocess.DEVNULL,
                 stdout=said,
                 stderr=said,
-                env=_unmarked(),
+                env=unmarked(),
                 cwd=cwd if os.path.isdir(cwd) else "/",
                 start_new_session=True,
             )
@@ -93,11 +92,6 @@ def control(argv: Sequence[str], *, cwd: str, deadline_ns: int, beat: Callable[[
         raise ControlError(f"{' '.join(argv)!r} did not end in time{last}")
     if returncode != 0:
         raise ControlError(f"{' '.join(argv)!r} ended with {returncode}{last}")
-
-
-def _unmarked() -> dict[str, str]:
-    """A server that the command leaves behind is not the run's, and must not be ended with it."""
-    return {name: value for name, value in scrubbed().items() if name != RUN_MARK}
 
 
 def start_server(argv: Sequence[str], *, pid_file: str, cwd: str, deadline_ns: int) -> None:

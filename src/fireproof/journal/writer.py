@@ -1,4 +1,7 @@
-"""Appends to a journal: one line, one fdatasync, and only then does the caller act."""
+"""Appends to a journal: one line, one fdatasync, and only then does the caller act.
+
+A good end of a step shares the fdatasync of the record behind it, which comes before the next act.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,7 @@ from fireproof.model.record import Record
 # Freed when the disk fills up, so that the undo of a fault can still be recorded: a run's whole
 # journal is 10 to 40 kB.
 BALLAST_BYTES = 256 * 1024
+_MAY_SHARE = ("check", "step-end")  # one that is lost with the host means: outcome unknown
 
 
 def sync_folder(folder: Path) -> None:
@@ -36,6 +40,7 @@ class JournalWriter:
         self._fd = fd
         self._offset = offset
         self._ballast = ballast
+        self._owes_sync = False
         self.records = records
 
     @classmethod
@@ -86,36 +91,39 @@ class JournalWriter:
         return cls(fd, list(journal.records), journal.sound_bytes, ballast)
 
     def append(self, kind: str, /, **data: Any) -> Record:
-        """Write one record and return it once it is durable.
+        """Write one record and return it once it is durable; a good end of a step a little later.
 
         Raises:
             JournalError: when it could not be made durable; nothing of it is left in the file.
         """
         prev = self.records[-1].sum if self.records else FIRST_PREV
         record = encode(len(self.records), utc_label(), monotonic_ns(), kind, data, prev)
+        shares = kind in _MAY_SHARE and data.get("ok") is True
         try:
-            self._write(to_bytes(record))
+            self._write(to_bytes(record), sync=not shares)
         except OSError as error:
             raise JournalError(f"the journal cannot be written: {error.strerror}") from error
         self.records.append(record)
         return record
 
-    def _write(self, line: bytes) -> None:
+    def _write(self, line: bytes, *, sync: bool) -> None:
         try:
-            self._put(line)
+            self._put(line, sync=sync)
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT) or self._ballast is None:
                 raise
             self._ballast.unlink(missing_ok=True)
             self._ballast = None
-            self._put(line)
+            self._put(line, sync=sync)
 
-    def _put(self, line: bytes) -> None:
+    def _put(self, line: bytes, *, sync: bool) -> None:
         try:
             done = 0
             while done < len(line):
                 done += os.pwrite(self._fd, line[done:], self._offset + done)
-            os.fdatasync(self._fd)
+            if sync:
+                os.fdatasync(self._fd)
+            self._owes_sync = not sync
         except OSError:
             with contextlib.suppress(OSError):
                 os.ftruncate(self._fd, self._offset)
@@ -125,6 +133,9 @@ class JournalWriter:
     def close(self) -> None:
         """Give the lock back; the records stay readable."""
         if self._fd >= 0:
+            if self._owes_sync:
+                with contextlib.suppress(OSError):
+                    os.fdatasync(self._fd)
             os.close(self._fd)
             self._fd = -1
         if self._ballast is not None:

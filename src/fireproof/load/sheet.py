@@ -24,6 +24,9 @@ class Sheet:
     """Rows of one process; ``stem`` is the sample file without its ending."""
 
     def __init__(self, stem: Path, scenarios: Sequence[str]) -> None:
+        # Now, because in the middle of the load its import would hold a second's requests up.
+        import pyarrow.parquet  # noqa: F401
+
         self._stem, self._scenarios = stem, tuple(scenarios)
         self._number = {name: index for index, name in enumerate(scenarios)}
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC

@@ -47,6 +47,27 @@ class Control(Strict):
     pid_file: str = Field(alias="pid-file")
 
 
+HostName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")]
+"""Of one host in the inventory; no pattern, so that nobody is drilled by a wildcard."""
+
+
+class Inventory(Strict):
+    """Ansible's inventory, and how its hosts are reached: by a key, and known by theirs."""
+
+    file: str = Field(min_length=1)
+    key: str  # file:PATH
+    known_hosts: str = Field(alias="known-hosts", min_length=1)
+    user: str = ""  # as the inventory says, unless told
+
+    @field_validator("key")
+    @classmethod
+    def _by_reference(cls, text: str) -> str:
+        reference = parse_reference(text)
+        if reference is None or reference.scheme != "file" or not reference.place:
+            raise ValueError("expected file:PATH, where the private key is kept")
+        return text
+
+
 class Component(Strict):
     """The thing drilled. Further keys are text for ``{component.key}``; never a secret itself:
     a DSN names a passfile, an endpoint names a credentials file.
@@ -57,6 +78,8 @@ class Component(Strict):
     kind: str
     control: Control | None = None
     faults: tuple[str, ...] = ()
+    # Of the environment's inventory; none: this host.
+    hosts: tuple[HostName, ...] = Field(default=(), exclude_if=unsaid)
 
     @field_validator("*", mode="before")
     @classmethod
@@ -129,6 +152,7 @@ class Environment(Strict):
         alias="class"
     )
     identity: str = ""  # what leases are keyed by; two names for one place share it
+    inventory: Inventory | None = Field(default=None, exclude_if=unsaid)
     components: Mapping[Name, Component] = Field(min_length=1)
     record: Mapping[str, str] = {}  # versions and digests that the place states about itself
     approvals: int | None = Field(default=None, ge=0, validate_default=True, exclude_if=_nobody)
@@ -143,6 +167,24 @@ class Environment(Strict):
         if production and needed == 0:
             raise ValueError("expected at least 1 for class production, got 0")
         return production * 1 if needed is None else needed
+
+    @field_validator("components")
+    @classmethod
+    def _hosts_stand_somewhere(
+        cls, found: Mapping[Name, Component], info: ValidationInfo
+    ) -> Mapping[Name, Component]:
+        placed = [name for name, component in found.items() if component.hosts]
+        if placed and info.data.get("inventory", found) is None:
+            raise ValueError(
+                f"component {placed[0]!r} has `hosts`, and the environment has no `inventory`; "
+                "add it, with file, key and known-hosts"
+            )
+        return found
+
+    def hosts(self) -> tuple[str, ...]:
+        """Every host that a component lives on, each once."""
+        found = (host for component in self.components.values() for host in component.hosts)
+        return tuple(dict.fromkeys(found))
 
     def elsewhere(self) -> dict[tuple[str, str], Reference]:
         """Every (component, key) whose value is kept elsewhere, with the place."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from fireproof.model.drill import FaultParams, ProbeParams, StepParams
 from fireproof.model.environment import Environment
@@ -107,6 +107,15 @@ class Fault(Protocol):
     def by_hand(self, undo: dict[str, Any]) -> str:
         """Shell command that a person runs when ``undo`` keeps failing."""
         ...
+
+
+@runtime_checkable
+class Armed(Protocol):
+    """A fault whose way out on the target takes a while to set up: called after the intent is
+    durable and before the harm and its clock; what it sets up, ``undo`` takes away.
+    """
+
+    def arm(self, undo: dict[str, Any], context: StepContext) -> None: ...
 
 
 class RunningProbe(Protocol):

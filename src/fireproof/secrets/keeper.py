@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from fireproof.errors import EnvironmentRefusal, EvidenceError
 from fireproof.evidence.secrets import SHORTEST, Needles
-from fireproof.model.environment import Environment, Reference
+from fireproof.model.environment import Environment, Reference, parse_reference
 from fireproof.secrets.sources import read_reference
 
 _CONNINFO = re.compile(r"\b(?:ssl)?password\s*=\s*('(?:[^'\\]|\\.)*'|[^\s']+)", re.IGNORECASE)
@@ -76,9 +76,20 @@ class Keeper:
                 wrong.append(f"components.{'.'.join(place)}: {err}")
         if wrong:
             raise EnvironmentRefusal("\n".join(wrong))
-        self._needles = Needles(secret)
+        self._needles = Needles([*secret, *self._private_key()])
         revealed = self._environment.with_values(values)
         return revealed.with_values(dict(_composed(revealed)))
+
+    def _private_key(self) -> list[str]:
+        """The lines of ssh's key: it never passes through here, and stays out all the same."""
+        inventory = self._environment.inventory if self._environment else None
+        reference = parse_reference(inventory.key) if inventory else None
+        if reference is None:
+            return []
+        lines = read_reference(reference, self._project).splitlines()
+        # The first lines of OpenSSH's format are the same for many keys, and public.
+        body = [line.strip() for line in lines if line.strip() and not line.startswith("-----")]
+        return [line for line in body[2:] if len(line) >= _PLAIN_SEGMENT]
 
     def refuse_in_the_open(self, plan: bytes) -> None:
         """Refuse a plan in which a secret stands by itself.

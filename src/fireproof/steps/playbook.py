@@ -1,4 +1,4 @@
-"""``playbook``: an Ansible playbook on this host, in a scrubbed child with a private folder."""
+"""``playbook``: an Ansible playbook, run from this host, on the hosts that components live on."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from fireproof.children.hosts import reach_of
 from fireproof.children.playbook import component_facts, run_playbook
 from fireproof.errors import StepError
 from fireproof.model.drill import StepParams
@@ -43,6 +44,7 @@ class Playbook:
             outputs=folder,
             variables={name: fill(text, context) for name, text in params.vars.items()},
             components=component_facts(context.environment),
+            reach=reach_of(context.environment, context.project.absolute()),
             deadline_ns=context.deadline_ns,
             beat=context.beat,
         )

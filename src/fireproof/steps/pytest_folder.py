@@ -71,7 +71,8 @@ class PytestFolder:
         if not folder.exists():
             raise StepError(f"there is no folder of tests {folder}")
         outputs = outputs_folder(context).absolute()
-        with tempfile.TemporaryDirectory(prefix="fireproof-", ignore_cleanup_errors=True) as at:
+        mark = f"fireproof-{context.run}-pytest-"
+        with tempfile.TemporaryDirectory(prefix=mark, ignore_cleanup_errors=True) as at:
             ended = self._run(folder, outputs, Path(at), context)
         checks = read_junit(outputs / "junit.xml")
         ok: bool | None

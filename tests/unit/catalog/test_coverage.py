@@ -76,7 +76,7 @@ def test_rows_are_covered_by_measures_and_by_checks() -> None:
     found = covered([_shown(GOOD, interval={"lo": "1.5", "hi": "2"})])
 
     assert sorted(found) == [3, 14, 16, 17, 106]
-    assert (found[3][0].observed, found[3][0].what) == ("recovery 1.5 to 2 s", "back")
+    assert (found[3][0].observed, found[3][0].what) == ("recovery 1.50 s to 2.00 s", "back")
     assert (found[16][0].observed, found[16][0].what) == ("seen 2", "single: two")
     assert found[14][0].run == "run-1"
 
@@ -123,9 +123,9 @@ def test_the_rows_are_those_that_drill_files_may_name() -> None:
     assert len({row.title for row in rows}) == ROWS
 
 
-@pytest.mark.parametrize("low", [None, "1"])
-def test_an_unbounded_interval_is_an_observation_too(low: str | None) -> None:
+@pytest.mark.parametrize(("low", "said"), [(None, "unbounded"), ("1", "1.00 s to unbounded")])
+def test_an_unbounded_interval_is_an_observation_too(low: str | None, said: str) -> None:
     """Never recovered is what was seen; its verdict is not met."""
     found = covered([_shown(GOOD, interval={"lo": low, "hi": None})])
 
-    assert found[3][0].observed == f"recovery {low or 'unbounded'} to unbounded s"
+    assert found[3][0].observed == f"recovery {said}"

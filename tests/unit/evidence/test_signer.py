@@ -96,8 +96,8 @@ def test_the_signer_ends_with_the_last_holder_of_its_channel(root: EvidenceRoot)
     signer.close()
 
 
-def test_the_signer_dies_with_its_parent(root: EvidenceRoot) -> None:
-    """SIGKILL of the guardian leaves no key behind, even while a grandchild holds the channel."""
+def test_the_signer_ends_when_nobody_is_left_to_sign_for(root: EvidenceRoot) -> None:
+    """A key in the memory of a forgotten process is a key that somebody may take."""
     code = """
 import os, sys, time
 from pathlib import Path

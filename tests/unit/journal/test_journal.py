@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from fireproof.errors import JournalError, MalformedError
 from fireproof.journal import JournalWriter, read_bytes, read_journal
+from fireproof.model.record import KINDS
 
 PHASE = {"phase": "baseline", "clocks": {"monotonic_ns": 1, "real_ns": 2}, "load1": "0.10"}
 REVERT = {"fault": 0, "attempt": 1}
@@ -135,9 +136,9 @@ def test_ballast_makes_room_for_the_undo(tmp_path: Path) -> None:
     full = os.open("/dev/full", os.O_RDWR)
 
     class Once(type(writer)):  # type: ignore[misc]
-        def _put(self, line: bytes) -> None:
+        def _put(self, line: bytes, *, sync: bool) -> None:
             self._fd = full if ballast.exists() else real
-            super()._put(line)
+            super()._put(line, sync=sync)
 
     writer.__class__ = Once
     writer.append("revert-begin", **REVERT)
@@ -146,3 +147,36 @@ def test_ballast_makes_room_for_the_undo(tmp_path: Path) -> None:
 
     assert not ballast.exists()
     assert len(read_journal(tmp_path / "journal.jsonl")) == 1
+
+
+def test_a_good_end_shares_the_sync_of_what_follows_and_a_bad_one_does_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A record that an act relies on may not wait; a start waits for nothing but its own sync."""
+    real, count = os.fdatasync, 0
+    synced: list[int] = []
+
+    def syncing(fd: int) -> None:
+        synced.append(count)
+        real(fd)
+
+    monkeypatch.setattr(os, "fdatasync", syncing)
+    journal = JournalWriter.create(tmp_path / "journal.jsonl")
+    for kind, ok in (("step-start", None), ("check", True), ("step-end", True), ("intent", None)):
+        add(journal, kind, ok)
+        count += 1
+    assert synced == [0, 3]
+    add(journal, "step-end", False)
+    add(journal, "check", None)
+    assert synced == [0, 3, 4, 4]
+    add(journal, "step-end", True)
+    journal.close()
+
+    assert synced == [0, 3, 4, 4, 4]
+
+
+def add(journal: JournalWriter, kind: str, ok: bool | None) -> None:
+    """A record of a kind, with every key that the kind has."""
+    journal.append(
+        kind, **(dict.fromkeys(KINDS[kind].split()) | ({} if ok is None else {"ok": ok}))
+    )

@@ -1,0 +1,50 @@
+"""The page on kills says what was seen, the bad first of all."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+PLACE = Path(__file__).parents[2] / "crash" / "page.py"
+
+
+def load() -> Any:
+    spec = importlib.util.spec_from_file_location("crash_page", PLACE)
+    assert spec is not None
+    assert spec.loader is not None
+    found = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(found)
+    return found
+
+
+def line(**more: Any) -> dict[str, Any]:
+    told: dict[str, Any] = {
+        "commit": "new",
+        "on": "2026-01-02",
+        "machine": "2 cores",
+        "drill": "d",
+        "who": "run",
+    }
+    told |= {"signal": "KILL", "phase": "recover", "outcome": "aborted", "code": 7, "named": False}
+    return (
+        told | {"struck": True, "undone_after_s": 0.5, "test": "t[x]", "ok": True, "why": ""} | more
+    )
+
+
+def test_kills_are_counted_by_victim_signal_and_phase() -> None:
+    """Kills of an older commit, and those that came too late, prove nothing of this one."""
+    told = load().page([line(commit="old"), line(), line(named=True), line(struck=False)])
+
+    assert "2 kills: 1 at named points, 1 at random instants. As promised: 2." in told
+    assert "| runner | KILL | 2 | 2 | 2 of 2 |" in told
+    assert "Not counted: 1" in told
+    assert "| runner | KILL | 2 | 0.50 s | 0.50 s |" in told
+
+
+def test_a_kill_that_left_something_is_named() -> None:
+    """A row of numbers hides one in a hundred."""
+    told = load().page([line(), line(ok=False, why="a process is left\nmore")])
+
+    assert "1 of 2" in told
+    assert "- NOT AS PROMISED: t[x]: a process is left" in told
