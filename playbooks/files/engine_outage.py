@@ -23,6 +23,7 @@ from proof_check import Event, Verifier
 FAILURES = 5  # LEDGER_BREAKER_FAILURES of the lab's ledgers
 RESET_S = 1.0  # LEDGER_BREAKER_RESET_MS
 AT_ONCE_S = 0.3  # what one attempt may take; a refusal asks nobody
+TRIES = 3
 CLIENTS = 8  # at the same time, when the breaker is ready to let one through
 RATE_TOLERANCE = 0.05
 LOOKS_S = 0.1
@@ -43,9 +44,16 @@ def watch(wanted: dict[str, Any], _: Checks) -> None:
         clear = clear and "retry-after" in headers
         if len(statuses) > FAILURES:
             break
-    opened_s, opened = time.monotonic() - asked_at, _breaker(url)
-    refused = [_refused_in(url, path) for _ in range(3)]
-    held = _breaker(url)
+    opened_at, opened = time.monotonic(), _breaker(url)
+    opened_s, calm = opened_at - asked_at, opened
+    for _try in range(TRIES):
+        began = time.monotonic()
+        refused = [_refused_in(url, path) for _ in range(3)]
+        held = _breaker(url)
+        if time.monotonic() < opened_at + RESET_S:
+            break
+        # A busy machine was too late: one of them was the probe, and opened it anew.
+        opened_at, calm = began, held
     time.sleep(RESET_S + 0.2)
     with ThreadPoolExecutor(CLIENTS) as clients:
         statuses += list(clients.map(lambda _: ask_http(url, "GET", path)[0], range(CLIENTS)))
@@ -56,7 +64,7 @@ def watch(wanted: dict[str, Any], _: Checks) -> None:
         "failures": opened[failed] - before[failed],
         "opened_s": round(opened_s, 3),
         "refused_s": round(max(refused), 3),
-        "asked_while_open": held[failed] - opened[failed],
+        "asked_while_open": held[failed] - calm[failed],
         "probes": probed[failed] - held[failed],
         "statuses": sorted(set(statuses)),
         "answers": len(statuses),
