@@ -13,7 +13,7 @@ CHOICE := $(if $(filter tests,$(T)),-m "not full",)
 DRILLS := $(sort $(basename $(notdir $(wildcard drills/*.yaml))))
 export SCALE
 
-.PHONY: help gameday test test-component test-crash test-crash-drills crash-page test-debian test-defects test-detection test-editor test-load check fix bench coverage verify system-deps clean lock $(addprefix drill-,$(DRILLS))
+.PHONY: help gameday test test-component test-crash test-crash-drills crash-page test-debian test-defects test-detection test-editor test-load soak-page check fix bench coverage verify system-deps clean lock $(addprefix drill-,$(DRILLS))
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-22s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -71,6 +71,10 @@ check: $(STAMP) ## look: format, lint, types, drill files
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/fireproof check drills
+
+soak-page: $(STAMP) ## docs/reference/soak.md from a verified bundle: make soak-page B=evidence/bundles/...
+	@test -n "$(B)" || { echo "make soak-page: say which bundle: make soak-page B=evidence/bundles/<year>/<month>/<run>" >&2; exit 2; }
+	@PYTHONPATH=tests $(BIN)/python -m support.soak_page $(B)
 
 fix: $(STAMP) ## repair format and lint where a machine can
 	@$(BIN)/ruff format .

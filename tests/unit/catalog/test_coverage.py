@@ -88,6 +88,16 @@ def test_nothing_observed_covers_nothing() -> None:
     assert sorted(covered([_shown([("two", "met", "seen")])])) == [16]
 
 
+def test_an_objective_that_was_not_asked_covers_nothing() -> None:
+    """A smoke run names the rows of the four hours, too; it has not seen them."""
+    run = _shown(GOOD, interval={"lo": "1", "hi": "2"})
+    left = [one for one in run.judgement["objectives"] if one["name"] != "back"]
+    unasked = [{"name": "back", "reason": "only asked in profile full"}]
+    judgement = {**run.judgement, "objectives": left, "not_asked": unasked}
+
+    assert sorted(covered([Shown(run.plan, judgement, "a" * 64)])) == [14, 16, 17]
+
+
 def test_a_missed_check_is_shown_as_missed() -> None:
     """Hidden, it would read as not covered; counted, as met."""
     bad = [*GOOD, ("two", "missed", "seen otherwise"), ("two", "met", "seen again")]

@@ -70,6 +70,26 @@ def test_the_run_statement_is_about_the_bag_and_says_the_verdicts() -> None:
     assert value["predicate"]["plan"] == {"sha256": PLAN.sha256}
 
 
+def test_what_a_profile_did_not_ask_stands_in_the_run_statement() -> None:
+    """A policy that wants the soak must see that a passed smoke run never asked for it."""
+    judgement = record()["judgement"] | {"not_asked": [{"name": "soaked", "reason": "full"}]}
+    asked = json.loads(run_statement("f" * 64, {}, PLAN, run_file()))["predicate"]
+    value = json.loads(run_statement("f" * 64, {}, PLAN, run_file(judgement=judgement)))
+
+    assert value["predicate"]["notAsked"] == ["soaked"]
+    assert "soaked" not in value["predicate"]["verdicts"]
+    assert "notAsked" not in asked
+
+
+@pytest.mark.parametrize("found", [{"soaked": 1}, ["soaked"], [{"reason": "full"}]])
+def test_a_list_of_what_was_not_asked_is_read_strictly(found: object) -> None:
+    """What cannot be read must not pass for "everything was asked"."""
+    judgement = record()["judgement"] | {"not_asked": found}
+
+    with pytest.raises(MalformedError, match="not_asked"):
+        run_file(judgement=judgement)
+
+
 @pytest.mark.parametrize(("files", "subjects"), [(999, 1000), (1000, 1)])
 def test_past_a_thousand_subjects_the_tag_manifest_speaks_alone(files: int, subjects: int) -> None:
     """An incomplete list would look like a complete one."""
