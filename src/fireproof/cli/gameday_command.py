@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,12 +10,13 @@ from typing import TYPE_CHECKING
 import click
 
 from fireproof.cli.settings import RunSettings, default_evidence
-from fireproof.errors import UsageError
+from fireproof.errors import EnvironmentRefusal, UsageError
 from fireproof.model.params import PROFILES, Profile
 
 if TYPE_CHECKING:
     from fireproof.cli.with_lab import Stops
     from fireproof.drillfile import LoadedGameDay
+    from fireproof.model.gameday import Member
 
 
 @click.command()
@@ -45,12 +47,12 @@ def command(
 
     The exit code is the heaviest of the drills'; the bundle's path is printed last.
     """
-    from fireproof.cli.compose import vocabulary
+    from fireproof.cli.compose import load_lab, vocabulary
     from fireproof.cli.gameday.conduct import settings_of
     from fireproof.cli.gameday.day import Day
     from fireproof.cli.gameday.planning import refuse_outside_window
     from fireproof.cli.params import parse_params
-    from fireproof.cli.with_lab import Stops, check_all, run_with_lab
+    from fireproof.cli.with_lab import Stops, check_all, renew_lab, run_with_lab
     from fireproof.drillfile import read_gameday
 
     loaded: LoadedGameDay = read_gameday(file, vocabulary(), profile, parse_params(params))
@@ -77,7 +79,19 @@ def command(
         )
         for member in loaded.members
     ]
-    day = Day(file, loaded, base, settings_of(loaded.members, base))
+    fresh = environment == "lab" and loaded.gameday.lab == "each"
+    if fresh and load_lab("lab").status() is not None:
+        raise EnvironmentRefusal(
+            "this game day wants a fresh lab for each drill, and one is up: fireproof lab down"
+        )
+    made = settings_of(loaded.members, base)
+
+    def prepare(group: Sequence[Member]) -> str:
+        if not fresh or group[0].group == 0:  # the first lab has everything, and is new
+            return ""
+        return renew_lab([made(member) for member in group], lambda text: day.say(f"lab: {text}"))
+
+    day = Day(file, loaded, base, made, prepare)
     day.say(
         f"game day {loaded.gameday.gameday}: {loaded.gameday.title}; {len(loaded.members)} drill(s)"
     )

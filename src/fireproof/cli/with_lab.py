@@ -72,7 +72,7 @@ def run_with_lab(
     report = (lambda text: None) if quiet else (lambda text: say(f"lab: {text}"))
     with Stops() as stops:
         try:
-            scale = int(os.environ.get("SCALE") or 1)
+            scale = wanted_scale()
         except ValueError:
             say(f"fireproof: SCALE: expected a whole number, got {os.environ.get('SCALE')!r}")
             return ExitCode.USAGE
@@ -96,6 +96,27 @@ def run_with_lab(
             elif ours:
                 say("lab: left up, because a fault may still stand; fireproof lab down removes it")
     return code
+
+
+def wanted_scale() -> int:
+    """How much data the lab holds; raises ValueError."""
+    return int(os.environ.get("SCALE") or 1)
+
+
+def renew_lab(settings: Sequence[RunSettings], report: Callable[[str], None]) -> str:
+    """A fresh lab with what these drills need in place of the one there is; "" or why not."""
+    code, drills = load_all(settings)
+    if code:
+        return "its file has changed since the game day began"
+    lab = load_lab("lab")
+    try:
+        if left := lab.down(report=lambda text: None):
+            return f"the lab before it could not be cleared: {'; '.join(left)}"
+        needed = lab.for_drills(named_components(drills))
+        lab.up(scale=wanted_scale(), components=needed, report=report)
+    except FireproofError as error:
+        return f"there is no fresh lab for it: {error}"
+    return ""
 
 
 class Stops:

@@ -75,6 +75,9 @@ class GameDay(Strict):
     title: str
     drills: tuple[Name | Entry | Group, ...] = Field(min_length=1)
     profile: Profile = "full"
+    # ``each``: every group begins in a fresh lab; a restored database ships no WAL any more, for
+    # example. Says nothing where the environment is not the lab.
+    lab: Literal["one", "each"] = Field(default="one", exclude_if=lambda lab: lab == "one")
     window: Window | None = None
     roles: Mapping[Name, Text] = {}
     stop: tuple[Stopper, ...] = Field(default=(), alias="stop-the-line")

@@ -31,13 +31,22 @@ class Stoppable(Protocol):
 
 
 SettingsOf = Callable[[Member], RunSettings]
+Prepare = Callable[[Sequence[Member]], str]
+"""Makes the place ready for a group; empty, or why it is not."""
 
 
 class Conductor:
     """Runs the drills of a plan and writes down how each ended."""
 
-    def __init__(self, record: GameDayRecord, settings: SettingsOf, stops: Stoppable) -> None:
+    def __init__(
+        self,
+        record: GameDayRecord,
+        settings: SettingsOf,
+        stops: Stoppable,
+        prepare: Prepare = lambda group: "",
+    ) -> None:
         self._record, self._settings, self._stops = record, settings, stops
+        self._prepare = prepare
         self._plan = record.plan
         self._stopped_by = ""
 
@@ -52,10 +61,13 @@ class Conductor:
                 # stop --all came while a drill was running: that ends the day, not only the drill.
                 self._stopped_by = blocked
                 self._note_abort(blocked, "operator", None)
-            if not self._stopped_by and self._stops.signum is None:
+            why = self._stopped_by
+            if not why and self._stops.signum is None:
+                why = self._prepare(group)
+            if not why and self._stops.signum is None:
                 self._run(group)
                 continue
-            why = self._stopped_by or f"the game day was stopped by signal {self._stops.signum}"
+            why = why or f"the game day was stopped by signal {self._stops.signum}"
             for member in group:
                 self._record.note("drill-not-run", member=member.name, why=why)
         if self._stops.signum is not None:

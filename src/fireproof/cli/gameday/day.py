@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fireproof.cli.compose import load_any_environment
-from fireproof.cli.gameday.conduct import Conductor, SettingsOf, Stoppable
+from fireproof.cli.gameday.conduct import Conductor, Prepare, SettingsOf, Stoppable
 from fireproof.cli.gameday.planning import freeze_gameday, refuse_misfits
 from fireproof.cli.gameday.record import GameDayRecord
 from fireproof.cli.gameday.show import tell
@@ -25,9 +25,15 @@ class Day:
     """What is to be run, and after ``run`` what came of it."""
 
     def __init__(
-        self, file: Path, loaded: LoadedGameDay, base: RunSettings, settings: SettingsOf
+        self,
+        file: Path,
+        loaded: LoadedGameDay,
+        base: RunSettings,
+        settings: SettingsOf,
+        prepare: Prepare = lambda group: "",
     ) -> None:
         self._file, self._loaded, self._base, self._settings = file, loaded, base, settings
+        self._prepare = prepare
         self._result: dict[str, Any] | None = None
 
     def say(self, text: str) -> None:
@@ -43,7 +49,7 @@ class Day:
             say(f"fireproof: {error}\nnothing was run.")
             return ExitCode.STOPPED_BEFORE_FAULT
         try:
-            Conductor(record, self._settings, stops).conduct()
+            Conductor(record, self._settings, stops, self._prepare).conduct()
             self._result = record.end()
         except JournalError as error:
             say(
