@@ -19,6 +19,7 @@ def data_loss(ran: Ran) -> dict[str, Any]:
     return next(dict(one) for one in found if one["name"] == "data-loss")
 
 
+@pytest.mark.full
 def test_a_write_acknowledged_synchronously_is_never_lost(project: LabProject) -> None:
     """The promise that archiving alone cannot make: nothing lost, not even the last moment."""
     ran = project.run(project.drill("backup-restore-synchronous"))
