@@ -160,6 +160,18 @@ DEFECTS: dict[str, Defect] = {
     "breaker-silent": Defect(
         "ledger", "transitions are neither logged nor counted", "transitions are seen (82)"
     ),
+    "breaker-unlogged": Defect(
+        "ledger", "transitions are counted and not logged", "transitions are seen (82)"
+    ),
+    "breaker-order-lost": Defect(
+        "ledger", "every transition is counted as the first", "transitions are seen (82)"
+    ),
+    "retries-in-step": Defect(
+        "ledger", "pauses between attempts have no jitter", "retries vary (77)"
+    ),
+    "retries-too-soon": Defect(
+        "ledger", "pauses between attempts are a tenth of the policy's", "retries back off (77)"
+    ),
     "retry-storm": Defect(
         "ledger", "forty attempts at once instead of three", "attempts and gaps are bounded (77)"
     ),
