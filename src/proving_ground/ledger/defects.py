@@ -114,6 +114,7 @@ DEFECTS: dict[str, Defect] = {
     "ignore-tiers": Defect("ledger", "every tier has the largest limit", "row 58"),
     "refill-too-fast": Defect("ledger", "buckets fill four times as fast", "row 53"),
     "unlogged-refusals": Defect("ledger", "a 429 leaves no line in the log", "row 59"),
+    "uncounted-refusals": Defect("ledger", "a refusal is not seen in the metrics", "row 104"),
     "client-certificate-optional": Defect(
         "ledger", "the mTLS listener takes clients without a certificate", "row 61"
     ),
