@@ -79,7 +79,7 @@ def watch(wanted: dict[str, Any], _: Checks) -> None:
 
 
 def retries(wanted: dict[str, Any], checks: Checks) -> None:
-    """How the ledger tries a dead engine again, saved beside what ``watch`` saw; asks 20 times."""
+    """How the ledger tries a dead engine again, saved beside what ``watch`` saw; asks 40 times."""
     components, path = wanted["components"], _covered(wanted)
     url = components["ledger-proofs"]["url"]
     facts = json.loads((Path(wanted["outputs"]) / "saved").read_text("utf-8"))

@@ -197,6 +197,13 @@ DEFECTS: dict[str, Defect] = {
     "chain-gives-up": Defect(
         "ledger", "after the first failure no other is tried", "the chain fails over (78)"
     ),
+    # switch
+    "switch-leaves-late": Defect(
+        "switch", "a dead replica is chosen for ten seconds more", "a dead one gets no traffic (33)"
+    ),
+    "switch-returns-late": Defect(
+        "switch", "a replica that is back waits six seconds", "it gets traffic again (33)"
+    ),
     # migrate
     "holds-its-lock": Defect(
         "migrate", "a step up keeps the table to itself for 0.6 s", "lock time (36)"
