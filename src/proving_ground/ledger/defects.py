@@ -73,6 +73,15 @@ DEFECTS: dict[str, Defect] = {
     ),
     "leaves-late": Defect("ledger", "it drains for twelve seconds", "it leaves in time (32)"),
     "log-level-ignored": Defect("ledger", "every level is logged", "the level filter works (131)"),
+    "loses-line-at-rotation": Defect(
+        "ledger", "the line that finds its file renamed is dropped", "no line is lost (131)"
+    ),
+    "metrics-malformed": Defect(
+        "ledger", "a line of /metrics is no Prometheus text", "metrics can be read (126)"
+    ),
+    "milliseconds-as-seconds": Defect(
+        "ledger", "the histogram is told milliseconds", "histograms agree with clients (127)"
+    ),
     "logs-bodies": Defect("ledger", "bodies stand in the log", "no secret in a log line (131)"),
     "leaks-memory": Defect(
         "ledger", "each appended event keeps 256 KiB for ever", "memory does not grow (86)"
