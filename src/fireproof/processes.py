@@ -111,6 +111,12 @@ def _own_children() -> set[int]:
     return {pid for pid, above in _parents().items() if above == os.getpid()}
 
 
+def children(parent: int) -> list[int]:
+    """Pids right below ``parent``, zombies left out."""
+    found = [pid for pid, above in _parents().items() if above == parent]
+    return [pid for pid in found if identify(pid) is not None]
+
+
 def descendants(root: int) -> list[int]:
     """Pids below ``root``, parents before children; ``root`` itself is not listed."""
     children: dict[int, list[int]] = {}

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from fireproof.clock import utc_label
-from fireproof.processes import become_subreaper, descendants, identify
+from fireproof.processes import become_subreaper, children, identify
 from proving_ground.server import Reply, Server
 
 _REQUEST_BYTES_MAX = 65536
@@ -31,6 +31,7 @@ class Supervisor:
         self.root = root
         self._servers: dict[str, Server] = {}
         self._lock = threading.Lock()
+        self._forking = threading.Lock()  # held from a server's fork until its pid is known
         self._over = threading.Event()
 
     def serve(self) -> None:
@@ -108,18 +109,18 @@ class Supervisor:
     def _server(self, name: str) -> Server:
         with self._lock:
             if name not in self._servers:
-                self._servers[name] = Server(self.root, name, self._orphans)
+                self._servers[name] = Server(self.root, name, self._orphans, self._forking)
             return self._servers[name]
 
     def _orphans(self) -> list[int]:
-        """Below this process and below none of its servers."""
-        ours: set[int] = set()
-        for server in list(self._servers.values()):
-            if server.pid is not None:
-                ours |= {server.pid, *descendants(server.pid)}
-        return [
-            pid for pid in descendants(os.getpid()) if pid not in ours and identify(pid) is not None
-        ]
+        """Children that are no server of ours: what a killed server left.
+
+        A server's own children are below it, so a look at the first row alone cannot take the
+        newest backend of a healthy Postgres for an orphan, however busy the machine is.
+        """
+        with self._forking:
+            ours = {server.pid for server in list(self._servers.values())}
+            return [pid for pid in children(os.getpid()) if pid not in ours]
 
     def _reap(self) -> None:
         """The only place that reaps, so that no exit status is ever lost or waited for twice."""
