@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from fireproof.clock import utc_label
+from fireproof.errors import EnvironmentRefusal
 from fireproof.processes import become_subreaper, children, identify
+from proving_ground.ports import take_ports
 from proving_ground.server import Reply, Server
 
 _REQUEST_BYTES_MAX = 65536
@@ -25,13 +27,14 @@ _LINE_WITHIN_S = 5.0
 
 
 class Supervisor:
-    """Serves ``start``, ``stop``, ``status`` and ``down``; one thread a request."""
+    """Serves ``start``, ``stop``, ``status``, ``ports`` and ``down``; one thread a request."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self._servers: dict[str, Server] = {}
         self._lock = threading.Lock()
         self._forking = threading.Lock()  # held from a server's fork until its pid is known
+        self._ports: dict[int, socket.socket] = {}
         self._over = threading.Event()
 
     def serve(self) -> None:
@@ -98,6 +101,8 @@ class Supervisor:
             names = sorted(path.stem for path in (self.root / "servers").glob("*.json"))
             found = {each: self._server(each).status() for each in names}
             return {"ok": True, "text": "", "servers": found}
+        if act == "ports":
+            return self._take_ports(int(request["count"]), request["without"])
         if not (self.root / "servers" / f"{name}.json").is_file() or "/" in name:
             known = ", ".join(sorted(path.stem for path in (self.root / "servers").glob("*.json")))
             return {"ok": False, "text": f"the lab has no server {name!r}; it has {known}"}
@@ -105,6 +110,16 @@ class Supervisor:
         params = {str(key): str(value) for key, value in request.get("params", {}).items()}
         reply: Reply = server.start(params) if act == "start" else server.stop(params)
         return {"ok": reply.ok, "text": reply.text, "log": reply.log}
+
+    def _take_ports(self, count: int, without: list[int]) -> dict[str, Any]:
+        """Ours until this process ends, whether or not something listens there."""
+        try:
+            found = take_ports(count, without=without)
+        except EnvironmentRefusal as err:
+            return {"ok": False, "text": str(err)}
+        with self._lock:
+            self._ports |= found
+        return {"ok": True, "text": "", "ports": list(found)}
 
     def _server(self, name: str) -> Server:
         with self._lock:

@@ -39,7 +39,7 @@ def new_backends_all_the_time(dsn: str) -> Iterator[None]:
 
 
 def test_a_new_backend_is_never_taken_for_an_orphan(lab: Lab) -> None:
-    """A database that dies of another server's stop is blamed on the drill, on busy machines only."""
+    """A database that dies of another server's stop would be blamed on the drill."""
     database = lab.environment()["components"]["ledger-db"]
     before = int(Path(database["control"]["pid-file"]).read_text("utf-8"))
 
