@@ -84,7 +84,8 @@ def judge_rotation(logs: dict[str, Rotated], asked: dict[str, list[str]], checks
 
 def _is_whole(numbers: list[Any], place: int) -> bool:
     """Both its neighbours are there."""
-    return numbers[place - 1] + 1 == numbers[place] == numbers[place + 1] - 1
+    before, here, after = numbers[place - 1 : place + 2]
+    return bool(before + 1 == here == after - 1)
 
 
 def _json(text: str) -> dict[str, Any] | None:
