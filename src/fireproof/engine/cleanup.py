@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import tempfile
@@ -17,7 +18,7 @@ from fireproof.journal import JournalWriter
 from fireproof.model.drill import RESIDUE, CheckObjective
 from fireproof.model.plan import Plan
 from fireproof.model.record import Record
-from fireproof.processes import descendants, identify, kill_tree, marked
+from fireproof.processes import descendants, identify, kill_tree, marked, temporary_prefix
 
 
 class Cleanup:
@@ -119,7 +120,8 @@ class Cleanup:
             into = (component.model_extra or {}).get("restore-into")
             places |= {Path(into)} if isinstance(into, str) else set()
         for place in places:
-            for folder in place.glob(f"fireproof-{self._folder.run}-*"):
+            ours = (f"fireproof-{self._folder.run}-*", f"{temporary_prefix(self._folder.run)}*")
+            for folder in itertools.chain.from_iterable(map(place.glob, ours)):
                 shutil.rmtree(folder, ignore_errors=True)
                 left += [f"folder {folder}"] if folder.exists() else []
         return left
