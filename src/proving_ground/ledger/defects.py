@@ -197,6 +197,15 @@ DEFECTS: dict[str, Defect] = {
     "never-sheds": Defect(
         "ledger", "no limit on requests in flight", "load is shed at the limit (104)"
     ),
+    "sheds-early": Defect(
+        "ledger", "it refuses at a quarter of its limit", "a hundred are served at once (87)"
+    ),
+    "sheds-with-500": Defect(
+        "ledger", "at its limit it breaks instead of refusing", "a spike is shed, no 5xx crash (90)"
+    ),
+    "sheds-on": Defect(
+        "ledger", "after 150 refusals it refuses for ten seconds", "well again after a spike (90)"
+    ),
     "chain-backwards": Defect(
         "ledger", "providers are tried last first", "providers are tried in order (78)"
     ),
@@ -230,6 +239,9 @@ DEFECTS: dict[str, Defect] = {
     # engine
     "reader-gap": Defect(
         "engine", "one event of each batch is left out of the tree", "every event is proved (17)"
+    ),
+    "restarts-slowly": Defect(
+        "engine", "started again it takes 22 s to live", "mitigated soon after the alert (106)"
     ),
     "last-event-waits": Defect(
         "engine", "the newest event waits for the next one", "the backlog is drained (105)"
