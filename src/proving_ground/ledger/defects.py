@@ -92,6 +92,15 @@ DEFECTS: dict[str, Defect] = {
     "malformed-token-crashes": Defect("ledger", "garbage for a token gives 500", "row 43"),
     "keys-never-refreshed": Defect("ledger", "a new signing key is never learned", "row 40"),
     "keys-never-expire": Defect("ledger", "a retired key is believed for ever", "rows 39, 40"),
+    "keys-kept-briefly": Defect(
+        "ledger", "the key set is believed for a quarter of its time", "row 39"
+    ),
+    "provider-given-up": Defect(
+        "ledger", "a provider that failed once is never asked again", "row 39"
+    ),
+    "provider-failure-escapes": Defect(
+        "ledger", "an unknown key gives 500 while the provider is away", "row 39"
+    ),
     "empty-keys-while-refreshing": Defect(
         "ledger", "valid tokens are refused while the key set is read", "row 41"
     ),
