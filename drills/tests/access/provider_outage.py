@@ -16,10 +16,10 @@ _KEPT = Path(fact(LEDGER, "event-secret-file")).with_name("tokens-of-before")
 
 
 def keep(**found: Any) -> None:
-    """For the checks that come later."""
-    _KEPT.unlink(missing_ok=True)
+    """For the checks that come later, beside what was kept before."""
     _KEPT.touch(mode=0o600)
-    _KEPT.write_text(json.dumps(found), "utf-8")
+    text = _KEPT.read_text("utf-8")
+    _KEPT.write_text(json.dumps((json.loads(text) if text else {}) | found), "utf-8")
 
 
 def kept() -> dict[str, Any]:
@@ -28,4 +28,4 @@ def kept() -> dict[str, Any]:
 
 
 def forget() -> None:
-    _KEPT.unlink()
+    _KEPT.unlink(missing_ok=True)
