@@ -11,6 +11,9 @@ from fireproof.model.plan import Plan
 from fireproof.model.quantity import format_seconds
 from fireproof.model.verdict import Verdict, combine
 
+# Rows that ask where it was rehearsed: elsewhere a run shows that the drill works, and no more.
+PLACES = {24: ("production-like", "production")}
+
 
 @dataclass(frozen=True, slots=True)
 class Shown:
@@ -38,8 +41,10 @@ def covered(runs: Iterable[Shown]) -> dict[int, tuple[Proof, ...]]:
     """Proofs by row. Without an observed value there is none, whatever the verdict."""
     found: dict[int, list[Proof]] = {}
     for run in runs:
+        place = run.plan.environment.environment_class
         for proof in _proofs(run):
-            found.setdefault(proof.row, []).append(proof)
+            if place in PLACES.get(proof.row, (place,)):
+                found.setdefault(proof.row, []).append(proof)
     return {row: tuple(proofs) for row, proofs in sorted(found.items())}
 
 
