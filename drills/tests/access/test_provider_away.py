@@ -10,7 +10,8 @@ import time
 from collections.abc import Callable
 
 from clients import Ledger, fact
-from provider_outage import LEDGER, TTL_S, keep, kept
+from kept import keep, kept
+from provider_outage import KEPT, LEDGER, TTL_S
 
 EVERY_S = 0.02
 WATCHED_S = 1.0  # after the first refusal
@@ -27,7 +28,7 @@ def test_the_provider_is_away(compare: Callable[..., None]) -> None:
 
 def test_clients_are_watched_meanwhile(record_property: Callable[[str, object], None]) -> None:
     """CLOCK_MONOTONIC is one for all processes of a host: times compare with those of before."""
-    ledger, before = Ledger(LEDGER), kept()
+    ledger, before = Ledger(LEDGER), kept(KEPT)
     stranger = ledger.append(before["junk-kid"]).status_code
     began_s, read_s = before["read_s"]
     answers: list[tuple[float, int, str]] = []  # seconds after the reading, status, reason
@@ -42,7 +43,7 @@ def test_clients_are_watched_meanwhile(record_property: Callable[[str, object], 
         if status != 201:
             until_s = min(until_s, now_s + WATCHED_S)
         time.sleep(EVERY_S)
-    keep(stranger=stranger, answers=answers)
+    keep(KEPT, stranger=stranger, answers=answers)
     record_property("expected", f"requests for {TTL_S:g} s after the key set was read, and longer")
     record_property("observed", f"{len(answers)} requests until {answers[-1][0]:.3f} s after")
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 from clients import Identity, Ledger
-from provider_outage import LEDGER, TTL_S, forget, kept
+from kept import forget, kept
+from provider_outage import KEPT, LEDGER, TTL_S
 
 SLACK_S = 0.5  # one answer on a busy machine
 AGAIN_WITHIN_S = 1.0
@@ -15,8 +16,8 @@ AGAIN_WITHIN_S = 1.0
 
 @pytest.fixture(scope="module")
 def before() -> dict[str, Any]:
-    found = kept()
-    forget()
+    found = kept(KEPT)
+    forget(KEPT)
     return found
 
 

@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable
 
 from clients import Identity, Ledger
-from provider_outage import COOLDOWN_S, LEDGER, forget, keep
+from kept import forget, keep
+from provider_outage import COOLDOWN_S, KEPT, LEDGER
 
 
 def test_with_its_provider_it_believes_and_reads_the_key_set(
@@ -22,7 +23,7 @@ def test_with_its_provider_it_believes_and_reads_the_key_set(
     found["unknown key"] = ledger.append(tokens["junk-kid"]).status_code
     after_s = time.monotonic()
     found["reads of the key set"] = int(ledger.metric("ledger_jwks_fetches") - fetches)
-    forget()
-    keep(**tokens, read_s=[before_s, after_s])
+    forget(KEPT)
+    keep(KEPT, **tokens, read_s=[before_s, after_s])
 
     compare(found, {"good": 201, "unknown key": 401, "reads of the key set": 1})
