@@ -52,6 +52,8 @@ def test_kept_keys_were_believed_until_their_time_was_over(
     record_property: Callable[[str, object], None],
 ) -> None:
     """Not one valid request fails because of a provider that is away for a moment."""
+    if (began_s := min(accepted + refused)) >= TTL_S:
+        pytest.skip(f"the watch began {began_s:.1f} s after the reading, too late to tell")
     early = [at_s for at_s in refused if at_s < TTL_S]
     last = f", the last {accepted[-1]:.3f} s after the reading" if accepted else ""
     record_property("expected", f"0 refused within {TTL_S:g} s after the key set was read")
