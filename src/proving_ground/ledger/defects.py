@@ -95,7 +95,7 @@ DEFECTS: dict[str, Defect] = {
     "keys-never-refreshed": Defect("ledger", "a new signing key is never learned", "row 40"),
     "keys-never-expire": Defect("ledger", "a retired key is believed for ever", "rows 39, 40"),
     "keys-kept-briefly": Defect(
-        "ledger", "the key set is believed for three quarters of its time", "row 39"
+        "ledger", "the key set is believed for a quarter of its time", "row 39"
     ),
     "provider-given-up": Defect(
         "ledger", "a provider that failed once is never asked again", "row 39"

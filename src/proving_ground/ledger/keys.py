@@ -67,7 +67,7 @@ class Keys:
     def _is_fresh(self) -> bool:
         if self._read_at_s is None:
             return False
-        ttl_s = self._ttl_s * 0.75 if defects.on("keys-kept-briefly") else self._ttl_s
+        ttl_s = self._ttl_s / 4 if defects.on("keys-kept-briefly") else self._ttl_s
         return self._clock() - self._read_at_s < ttl_s or defects.on("keys-never-expire")
 
     async def _refresh(self, again_after_s: float) -> None:
