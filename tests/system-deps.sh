@@ -3,7 +3,7 @@
 # Nothing that comes with them is started: not now, not at the next boot, and no cluster is made.
 set -eu
 
-wanted="openssh-client openssh-server pgbackrest postgresql"
+wanted="openssh-client openssh-server pgbackrest postgresql systemd"
 there() { [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
 
 command -v dpkg-query >/dev/null && command -v apt-get >/dev/null || {

@@ -223,7 +223,7 @@ class BarmanCloud:
                 check=False,
                 env={"PATH": "/usr/bin:/bin", **settings},
                 cwd="/",
-                **hand_over(self._database, []),
+                **hand_over(self._database),
             )
         except PermissionError:
             return False

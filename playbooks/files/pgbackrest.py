@@ -87,7 +87,7 @@ class PgBackRest:
         for folder in (self.home, self.repository, self.home / "lock", self.home / "spool"):
             folder.mkdir(mode=0o700, exist_ok=True)
         self._configure(self.home / "pgbackrest.conf", self.repository)
-        hand_over(self._database, [self.home])
+        hand_over(self._database, self.home)
 
     def _configure(self, path: Path, repository: Path) -> None:
         text = _CONFIG.format(
@@ -129,7 +129,7 @@ class PgBackRest:
         try:
             if spoil:
                 shutil.copytree(repository, scratch)
-                hand_over(self._database, [scratch])
+                hand_over(self._database, scratch)
                 repository = scratch
                 spoil(scratch / "backup" / STANZA / backup["name"])
             there = digests(repository / "backup" / STANZA / backup["name"])
@@ -146,7 +146,7 @@ class PgBackRest:
             )
             self.verify(checks, "pgbackrest-verify", repository=repository)
             fresh.mkdir(mode=0o700)
-            hand_over(self._database, [fresh])
+            hand_over(self._database, fresh)
             try:
                 self._call(
                     f"--set={backup['name']}",
@@ -194,13 +194,13 @@ class PgBackRest:
         return shlex.join([PROGRAM, *self._options(), *arguments])
 
     def _who(self) -> dict[str, Any]:
-        return {**hand_over(self._database, []), "cwd": "/"}
+        return {**hand_over(self._database), "cwd": "/"}
 
     def _call(
         self, *arguments: str, env: dict[str, str] | None = None, repository: Path | None = None
     ) -> str:
         """One command as the server's user; its output, or Stop with its last words."""
-        done = subprocess.run(
+        done: subprocess.CompletedProcess[str] = subprocess.run(
             [PROGRAM, *self._options(repository), *arguments],
             capture_output=True,
             text=True,
@@ -224,7 +224,7 @@ class PgBackRest:
             passfile = folder / "pgpass"
             passfile.touch(mode=0o600)
             passfile.write_text(Path(dsn["passfile"]).read_text("utf-8"), "utf-8")
-            hand_over(self._database, [folder])
+            hand_over(self._database, folder)
             yield {"PGHOST": dsn["host"], "PGPASSFILE": str(passfile), "PGDATABASE": "postgres"}
         finally:
             shutil.rmtree(folder, ignore_errors=True)

@@ -60,8 +60,8 @@ def judge(wanted: dict[str, Any], checks: Checks) -> None:
     for name, kind in (("notify-1", "lost-connection"), ("notify-2", "timeout")):
         number = facts["failed"][name]
         asked = any(name == one["provider"] for each in notices for one in each["tried"])
-        good = number > 0 if asked else None
-        checks.add(f"counts-{kind}", good, f"{kind}: counted", f"{number:.0f} counted")
+        counted = number > 0 if asked else None
+        checks.add(f"counts-{kind}", counted, f"{kind}: counted", f"{number:.0f} counted")
 
 
 def order(wanted: dict[str, Any], checks: Checks) -> None:

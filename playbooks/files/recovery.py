@@ -99,8 +99,8 @@ def why(said: str) -> str:
     return "\n".join(fatal or lines)
 
 
-def hand_over(database: dict[str, str], folder: Path) -> dict[str, Any]:
-    """Give the folder to the server's user; arguments of Popen to run as that user.
+def hand_over(database: dict[str, str], *folders: Path) -> dict[str, Any]:
+    """Give the folders to the server's user; arguments of Popen to run as that user.
 
     Postgres refuses to run as root. An ordinary user runs it as themselves.
     """
@@ -108,10 +108,11 @@ def hand_over(database: dict[str, str], folder: Path) -> dict[str, Any]:
     if not name or os.geteuid() != 0:
         return {}
     user = pwd.getpwnam(name)
-    for above, inside, files in os.walk(folder):
-        for path in (os.path.join(above, each) for each in inside + files):
-            os.chown(path, user.pw_uid, user.pw_gid, follow_symlinks=False)
-    os.chown(folder, user.pw_uid, user.pw_gid)
+    for folder in folders:
+        for above, inside, files in os.walk(folder):
+            for path in (os.path.join(above, each) for each in inside + files):
+                os.chown(path, user.pw_uid, user.pw_gid, follow_symlinks=False)
+        os.chown(folder, user.pw_uid, user.pw_gid)
     return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
 
 

@@ -31,6 +31,14 @@ def scrubbed(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     return {"LC_ALL": "C.UTF-8"} | kept | dict(extra or {})
 
 
+def temporary_prefix(run: str) -> str:
+    """How the name of a run's temporary folder begins: by the random end of the run's id.
+
+    Short, because tools bind sockets below it, and a socket's path has 107 bytes.
+    """
+    return f"fp-{run[-12:]}-"
+
+
 def use_temporary_folder(run: str) -> None:
     """What this process starts from now on keeps its temporary files in a folder of the run's.
 
@@ -38,7 +46,7 @@ def use_temporary_folder(run: str) -> None:
     """
     import tempfile  # 5 ms that the guardian has no use for
 
-    folder = Path(tempfile.mkdtemp(prefix=f"fireproof-{run}-tmp-"))
+    folder = Path(tempfile.mkdtemp(prefix=temporary_prefix(run)))
     folder.chmod(0o711)  # a step may hand a folder below to another user
     os.environ[_TMPDIR_BEFORE] = os.environ.get("TMPDIR", "")
     os.environ["TMPDIR"] = str(folder)
@@ -109,6 +117,12 @@ def _own_children() -> set[int]:
     except ChildProcessError:
         return set()
     return {pid for pid, above in _parents().items() if above == os.getpid()}
+
+
+def children(parent: int) -> list[int]:
+    """Pids right below ``parent``, zombies left out."""
+    found = [pid for pid, above in _parents().items() if above == parent]
+    return [pid for pid in found if identify(pid) is not None]
 
 
 def descendants(root: int) -> list[int]:

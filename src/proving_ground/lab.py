@@ -20,7 +20,6 @@ from proving_ground.components import KNOWN, STANDARD, Site, component, with_nee
 from proving_ground.components.site import PYTHON, Report
 from proving_ground.folder import LabFolder, default_root, server_user
 from proving_ground.ledger import defects
-from proving_ground.ports import free_ports
 from proving_ground.probing import listens
 from proving_ground.providers import postgres
 from proving_ground.server import end_recorded
@@ -181,7 +180,10 @@ class Lab:
     def _site(self, facts: dict[str, Any], names: list[str], report: Report) -> Site:
         keys = [key for name in names for key in component(name).ports]
         taken = self.folder.ports()
-        fresh = free_ports(len(keys), without=taken)
+        answer = ctl.ask(str(self.root), {"act": "ports", "count": len(keys), "without": taken})
+        if not answer["ok"]:
+            raise EnvironmentRefusal(answer["text"])
+        fresh: list[int] = answer["ports"]
         self.folder.note_ports(taken + fresh)
         ports = dict(zip(keys, fresh, strict=True))
         return Site(self.folder, facts, ports, server_user(), report)

@@ -10,6 +10,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -53,9 +54,16 @@ class _Running:
 class Server:
     """Desired state in, facts out. ``exited`` is called by the supervisor, which alone reaps."""
 
-    def __init__(self, root: Path, name: str, orphans: Callable[[], list[int]]) -> None:
+    def __init__(
+        self,
+        root: Path,
+        name: str,
+        orphans: Callable[[], list[int]],
+        forking: AbstractContextManager[object],
+    ) -> None:
         self.root, self.name = root, name
         self._orphans = orphans  # the supervisor's other children: what a killed server left
+        self._forking = forking  # while it is held, nobody looks for orphans
         self._lock = threading.RLock()
         self._now: _Running | None = None
         self.is_starting = False  # between fork and record; the reaper keeps statuses meanwhile
@@ -207,7 +215,7 @@ class Server:
         filled = {name: _filled(value, params) for name, value in spec.env.items()}
         secret = {name: Path(path).read_text("utf-8") for name, path in spec.env_files.items()}
         user, group = spec.user or (None, None)
-        with self.log_path.open("ab") as log:
+        with self._forking, self.log_path.open("ab") as log:
             log_from = log.seek(0, os.SEEK_END)
             popen = subprocess.Popen(
                 argv,
@@ -222,10 +230,10 @@ class Server:
                 umask=0o077,
                 start_new_session=True,
             )
-        # Gone already: start time 0 matches no process, and the reaper will say how it ended.
-        who = identify(popen.pid) or ProcessId(popen.pid, 0)
-        running = _Running(who, popen, dict(params), utc_label(), log_from)
-        self._now = running
+            # Gone already: start time 0 matches no process, and the reaper will say how it ended.
+            who = identify(popen.pid) or ProcessId(popen.pid, 0)
+            running = _Running(who, popen, dict(params), utc_label(), log_from)
+            self._now = running
         self._record(running)
         _write(self.root / "run" / f"{self.name}.pid", f"{who.pid}\n")
 

@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from fireproof.clock import utc_label
-from fireproof.processes import become_subreaper, descendants, identify
+from fireproof.errors import EnvironmentRefusal
+from fireproof.processes import become_subreaper, children, identify
+from proving_ground.ports import take_ports
 from proving_ground.server import Reply, Server
 
 _REQUEST_BYTES_MAX = 65536
@@ -25,12 +27,14 @@ _LINE_WITHIN_S = 5.0
 
 
 class Supervisor:
-    """Serves ``start``, ``stop``, ``status`` and ``down``; one thread a request."""
+    """Serves ``start``, ``stop``, ``status``, ``ports`` and ``down``; one thread a request."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self._servers: dict[str, Server] = {}
         self._lock = threading.Lock()
+        self._forking = threading.Lock()  # held from a server's fork until its pid is known
+        self._ports: dict[int, socket.socket] = {}
         self._over = threading.Event()
 
     def serve(self) -> None:
@@ -97,6 +101,8 @@ class Supervisor:
             names = sorted(path.stem for path in (self.root / "servers").glob("*.json"))
             found = {each: self._server(each).status() for each in names}
             return {"ok": True, "text": "", "servers": found}
+        if act == "ports":
+            return self._take_ports(int(request["count"]), request["without"])
         if not (self.root / "servers" / f"{name}.json").is_file() or "/" in name:
             known = ", ".join(sorted(path.stem for path in (self.root / "servers").glob("*.json")))
             return {"ok": False, "text": f"the lab has no server {name!r}; it has {known}"}
@@ -105,21 +111,31 @@ class Supervisor:
         reply: Reply = server.start(params) if act == "start" else server.stop(params)
         return {"ok": reply.ok, "text": reply.text, "log": reply.log}
 
+    def _take_ports(self, count: int, without: list[int]) -> dict[str, Any]:
+        """Ours until this process ends, whether or not something listens there."""
+        try:
+            found = take_ports(count, without=without)
+        except EnvironmentRefusal as err:
+            return {"ok": False, "text": str(err)}
+        with self._lock:
+            self._ports |= found
+        return {"ok": True, "text": "", "ports": list(found)}
+
     def _server(self, name: str) -> Server:
         with self._lock:
             if name not in self._servers:
-                self._servers[name] = Server(self.root, name, self._orphans)
+                self._servers[name] = Server(self.root, name, self._orphans, self._forking)
             return self._servers[name]
 
     def _orphans(self) -> list[int]:
-        """Below this process and below none of its servers."""
-        ours: set[int] = set()
-        for server in list(self._servers.values()):
-            if server.pid is not None:
-                ours |= {server.pid, *descendants(server.pid)}
-        return [
-            pid for pid in descendants(os.getpid()) if pid not in ours and identify(pid) is not None
-        ]
+        """Children that are no server of ours: what a killed server left.
+
+        A server's own children are below it, so a look at the first row alone cannot take the
+        newest backend of a healthy Postgres for an orphan, however busy the machine is.
+        """
+        with self._forking:
+            ours = {server.pid for server in list(self._servers.values())}
+            return [pid for pid in children(os.getpid()) if pid not in ours]
 
     def _reap(self) -> None:
         """The only place that reaps, so that no exit status is ever lost or waited for twice."""

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from fireproof.processes import descendants, identify, marked
+from fireproof.processes import descendants, identify, marked, temporary_prefix
 
 SETTLE_S = 5.0  # a process that was just killed is reaped within this
 
@@ -149,7 +149,8 @@ def held(lock: Path) -> bool:
 
 def _private_folders(run: str, around: Surroundings) -> list[str]:
     places = {Path("/dev/shm"), Path(tempfile.gettempdir())}
-    found = [path for place in places for path in place.glob(f"fireproof-{run}*")]
+    names = (f"fireproof-{run}*", f"{temporary_prefix(run)}*")
+    found = [path for place in places for name in names for path in place.glob(name)]
     if around.scratch is not None:
         found += around.scratch.iterdir()
     return [f"{path} was left" for path in found]

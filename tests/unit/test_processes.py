@@ -113,9 +113,9 @@ def test_what_outlives_a_run_keeps_the_temporary_folder_of_before(
     monkeypatch.setenv(RUN_MARK, "run")
     monkeypatch.setattr(tempfile, "tempdir", None)
 
-    use_temporary_folder("run")
+    use_temporary_folder("01a1fc0a-7f35-72e4-9fc8-b3917cd400af")
 
     assert Path(scrubbed()["TMPDIR"]).parent == tmp_path
-    assert Path(scrubbed()["TMPDIR"]).name.startswith("fireproof-run-")
+    assert Path(scrubbed()["TMPDIR"]).name.startswith("fp-b3917cd400af-")
     assert unmarked()["TMPDIR"] == str(tmp_path)
     assert RUN_MARK not in unmarked()

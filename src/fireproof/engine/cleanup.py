@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import tempfile
@@ -15,7 +16,7 @@ from fireproof.guard.folder import RunFolder
 from fireproof.journal import JournalWriter
 from fireproof.model.plan import Plan
 from fireproof.model.record import Record
-from fireproof.processes import descendants, identify, kill_tree, marked
+from fireproof.processes import descendants, identify, kill_tree, marked, temporary_prefix
 
 
 class Cleanup:
@@ -93,7 +94,8 @@ class Cleanup:
             into = (component.model_extra or {}).get("restore-into")
             places |= {Path(into)} if isinstance(into, str) else set()
         for place in places:
-            for folder in place.glob(f"fireproof-{self._folder.run}-*"):
+            ours = (f"fireproof-{self._folder.run}-*", f"{temporary_prefix(self._folder.run)}*")
+            for folder in itertools.chain.from_iterable(map(place.glob, ours)):
                 shutil.rmtree(folder, ignore_errors=True)
                 left += [f"folder {folder}"] if folder.exists() else []
         return left

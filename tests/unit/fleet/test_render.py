@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import shlex
-import shutil
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,11 +19,14 @@ from fireproof.fleet.render import (
 )
 from fireproof.fleet.render.systemd import calendar
 from fireproof.model.schedule import Schedule
+from support.debian import need
 
 PROJECT, TOOL = Path("/srv/our drills"), Path("/srv/our drills/.venv/bin/fireproof")
-SYSTEMD = pytest.mark.skipif(
-    shutil.which("systemd-analyze") is None, reason="systemd-analyze is not here"
-)
+
+
+@pytest.fixture
+def systemd() -> None:
+    need("/usr/bin/systemd-analyze", "systemd")
 
 
 def entry(cron: str = "0 3 * * 1", zone: str = "UTC", name: str = "quarterly") -> Entry:
@@ -33,7 +35,8 @@ def entry(cron: str = "0 3 * * 1", zone: str = "UTC", name: str = "quarterly") -
     return Entry("gameday", name, "100 % of what we promise", file, schedule, ())
 
 
-@SYSTEMD
+@pytest.mark.debian
+@pytest.mark.usefixtures("systemd")
 @pytest.mark.parametrize(
     ("cron", "zone"),
     [
@@ -70,7 +73,8 @@ def test_systemd_fires_when_cron_would(cron: str, zone: str) -> None:
     assert sorted(found)[:12] == wanted
 
 
-@SYSTEMD
+@pytest.mark.debian
+@pytest.mark.usefixtures("systemd")
 def test_systemd_takes_the_units(tmp_path: Path) -> None:
     """A unit that is refused at boot runs no drill."""
     tool = tmp_path / "our tools" / "fireproof"

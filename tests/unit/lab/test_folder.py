@@ -14,7 +14,7 @@ import pytest
 from fireproof.errors import EnvironmentRefusal
 from proving_ground.folder import LabFolder, default_root
 from proving_ground.lab import Lab
-from proving_ground.ports import free_ports
+from proving_ground.ports import free_ports, take_ports
 
 
 def quiet(_: str) -> None:
@@ -115,3 +115,19 @@ def test_ports_are_free_and_not_handed_to_outgoing_connections() -> None:
         assert port < low or low <= 11000
         with socket.socket() as line:
             line.bind(("127.0.0.1", port))
+
+
+def test_no_lab_takes_what_another_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other's server may just be down, in a drill: it would come back to a taken port."""
+    few = range(20000, 20006)
+    monkeypatch.setattr("random.sample", lambda *_: list(few))
+    ours = take_ports(2)
+    theirs = take_ports(2)
+    try:
+        assert not set(ours) & set(theirs)
+        with pytest.raises(EnvironmentRefusal, match="no 6 free ports"):
+            take_ports(6)
+    finally:
+        for mark in [*ours.values(), *theirs.values()]:
+            mark.close()
+    assert set(free_ports(2)) == set(ours)  # given back with their marks
