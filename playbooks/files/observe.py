@@ -54,20 +54,30 @@ def histogram(wanted: dict[str, Any], checks: Checks) -> None:
 
 
 def trace(wanted: dict[str, Any], checks: Checks) -> None:
-    """One id in the client's hand, the switch's log and the service's."""
+    """One id in the client's hand, the switch's log, the service's, and the audit log."""
     deployment = Deployment(wanted)
     given = f"trace-{uuid.uuid4().hex}"
-    _, headers, _ = ask_http(
-        deployment.switch["url"], "GET", _PATH, headers={"x-request-id": given}
+    # Refused for its signature, because refusals are what the audit log holds.
+    refused = {"x-request-id": given, "x-ledger-signature": f"t={int(time.time())},v1={'0' * 64}"}
+    event = {"key": given, "body": "signed by nobody"}
+    status, headers, _ = ask_http(
+        deployment.switch["url"], "POST", "/v1/observed/events", event, refused
     )
+    if status != 401:
+        raise Stop(f"a request signed by nobody is answered {status}; it stands in no audit log")
     instance, seen = headers["x-ledger-instance"], headers["x-request-id"]
     checks.add("id-in-answer", seen == given, given, seen)
     for name in ("switch", instance):
         log = Path(wanted["components"][name]["log"])
         found = _within(lambda log=log: given in log.read_text("utf-8"))
-        checks.add(
-            f"id-in-log-of-{'switch' if name == 'switch' else 'service'}", found, given, name
-        )
+        place = f"id-in-log-of-{'switch' if name == 'switch' else 'service'}"
+        checks.add(place, found, f"{given} in {name}'s", "there" if found else "not there")
+    sql = f"SELECT reason FROM audit WHERE request_id = '{given}'"  # noqa: S608 - hex, our own
+    rows = deployment.psql(sql)
+    audited = ["signature-wrong"]
+    checks.add(
+        "id-in-audit-log", rows.split() == audited, f"{given}: {audited[0]}", rows or "no entry"
+    )
 
 
 def logs(wanted: dict[str, Any], checks: Checks) -> None:
