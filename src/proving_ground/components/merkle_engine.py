@@ -37,7 +37,7 @@ def build(site: Site) -> Built:
         "origin": ORIGIN,
         "replay": site.command("replay", "replay"),
         **site.common("merkle-engine"),
-        "faults": ["kill", "pause"],
+        "faults": ["kill", "pause", "playbook"],
     }
     return Built(says, port, aside={"public-key": str(public), "origin": ORIGIN})
 
