@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
-from archive import Checks, Stop, ask, fail, last_words
+from archive import Checks, Stop, last_words, obey
 from deployment import ask_http
 
 _BAD = re.compile(r'checksum verification failed in file "([^"]+)", block (\d+)')
@@ -49,14 +49,5 @@ def judge(wanted: dict[str, Any], checks: Checks) -> None:
 ACTS = {"detect": detect, "judge": judge}
 
 
-def main() -> None:
-    """The act that the argument names, as standard input says."""
-    try:
-        wanted = ask()
-        ACTS[sys.argv[1]](wanted, Checks(wanted["outputs"]))
-    except (Stop, OSError, KeyError, ValueError) as err:
-        fail(err)
-
-
 if __name__ == "__main__":
-    main()
+    obey(ACTS[sys.argv[1]])

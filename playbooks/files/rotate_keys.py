@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
-from archive import Checks, Stop, ask, fail, run
+from archive import Checks, Stop, obey, run
 
 VERBS = ("publish", "sign-with-new", "retire")
 
@@ -73,14 +73,5 @@ def rotate(wanted: dict[str, Any], checks: Checks) -> None:
     checks.save(kid)
 
 
-def main() -> None:
-    """Rotate as standard input says."""
-    try:
-        wanted = ask()
-        rotate(wanted, Checks(wanted["outputs"]))
-    except (Stop, OSError, KeyError, ValueError) as err:
-        fail(err)
-
-
 if __name__ == "__main__":
-    main()
+    obey(rotate)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
-from archive import Checks, Stop, ask, fail, run
+from archive import Checks, Stop, obey, run
 
 STREAMS_WITHIN_S = 30.0
 _NAME = "wal-receiver"
@@ -53,14 +53,5 @@ def wait(ask_it: Any, wanted: str) -> str:
     return seen
 
 
-def main() -> None:
-    """Turn it on as standard input says."""
-    try:
-        wanted = ask()
-        turn_on(wanted, Checks(wanted["outputs"]))
-    except (Stop, OSError, KeyError, ValueError) as err:
-        fail(err)
-
-
 if __name__ == "__main__":
-    main()
+    obey(turn_on)
