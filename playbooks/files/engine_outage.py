@@ -102,7 +102,7 @@ def judge(wanted: dict[str, Any], checks: Checks) -> None:
     limit = f"{rate:g}/s offered, within {RATE_TOLERANCE:.0%}"
     checks.add("backlog-grows-as-offered", good, limit, f"{facts['slope']:g}/s")
     if "retries" in facts:
-        judge_retries(facts["retries"], checks)
+        judge_retries(facts["retries"], _log(wanted), checks)
     _closes(wanted, checks)
     lines = _log(wanted)
     metrics = _breaker(wanted["components"]["ledger-proofs"]["url"])
