@@ -72,5 +72,5 @@ DRILLS = (
     Drilled("soak", 2, ("phase.verify:after",)),
     Drilled("spike", 2, (VERIFY,)),
     Drilled("tenant-isolation", 2, (VERIFY,)),
-    Drilled("tenant-isolation-restored", 2, ("injected:after", RECOVER, VERIFY)),
+    Drilled("tenant-isolation-restored", 2, ("seen:receiver-runs", "injected:after", VERIFY)),
 )
