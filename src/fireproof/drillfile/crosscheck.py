@@ -57,8 +57,12 @@ def check_draft(draft: Draft, vocabulary: Vocabulary, findings: Findings) -> Non
         _longer_than_nothing(use.table, use.path, ("timeout", "expires"), findings)
         if use.kind == "manual":
             _role(use, draft, findings)
+        if use.kind == "playbook" and use not in draft.uses[("fault",)]:
+            _leased(use, draft, findings)  # one with an undo is harm
     for use in draft.uses[("fault",)]:
-        _fault(use, draft, findings)
+        _leased(use, draft, findings)
+        if use.kind is not None:
+            _expiry(use, draft, findings)
     _abort(draft, findings)
 
 
@@ -342,7 +346,8 @@ def _uses_saved(
             findings.add(text.at, path, f"{reference!r} has no value here: {why}")
 
 
-def _fault(fault: PlacedUse, draft: Draft, findings: Findings) -> None:
+def _leased(fault: PlacedUse, draft: Draft, findings: Findings) -> None:
+    """Leases are taken on the drill's components: harm elsewhere would be unguarded."""
     if fault.kind is None:
         return
     components = child(draft.root, "components")
@@ -353,11 +358,9 @@ def _fault(fault: PlacedUse, draft: Draft, findings: Findings) -> None:
     ]
     target = main_component(plain(fault.table), fault.kind)
     if target and named and all(map(NAME.fullmatch, named)) and target[1] not in named:
-        # Leases are taken on the drill's components: harm elsewhere would be unguarded.
         key, name = target
         text = f"{name!r} is not among the drill's components{suggestion(name, named)}"
         findings.add(_place(fault.table, key), (*fault.path, key), text)
-    _expiry(fault, draft, findings)
 
 
 def _span(ns: int) -> str:

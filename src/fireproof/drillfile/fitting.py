@@ -77,6 +77,8 @@ class _Fitting:
                 self._texts(_texts(params, (*phase, index)))
                 if use.kind == "process":
                     self._command_line(use, (*phase, index, "process"))
+                if use.kind == "playbook" and "undo" in use.params and phase != ("fault",):
+                    self._fault(use, (*phase, index))  # what has an undo is harm
         for index, fault in enumerate(drill.fault):
             self._fault(fault, ("fault", index))
         return self._findings.problems()

@@ -16,7 +16,7 @@ from fireproof.errors import EnvironmentRefusal, FireproofError
 from fireproof.guard.folder import RunFolder
 from fireproof.guard.heartbeat import Heart
 from fireproof.guard.interrupt import Interrupts
-from fireproof.model.drill import Use
+from fireproof.model.drill import StepParams, Use
 from fireproof.model.plan import Plan
 from fireproof.model.ports import StepContext, StepResult
 
@@ -40,6 +40,7 @@ class Stage:
         self._interrupts = interrupts
         self._heart = heart
         self._saved: dict[str, str] = {}
+        self._undos = 0  # of steps, written down so far
         self.phase = "open"
         self.checks_hold = True
         self.last_detail = ""
@@ -75,6 +76,7 @@ class Stage:
         self._heart.allow(params.timeout / 1e9)
         before = monotonic_ns()
         try:
+            self._write_down_the_undo(use, params, context)
             with self._off_the_disk(context) as inside, self._interrupts.armed():
                 result = step.run(params, inside)
         except FireproofError as error:
@@ -87,6 +89,33 @@ class Stage:
         after = monotonic_ns()
         self._finish(index, use, params.save, result, context, before, after)
         return result.ok
+
+    def _write_down_the_undo(self, use: Use, params: StepParams, context: StepContext) -> None:
+        """Durable before the step begins, as that of a fault; numbered after the drill's faults.
+
+        The step injects nothing, so no clock starts here.
+
+        Raises:
+            FireproofError: nothing was done, and the step may not begin.
+        """
+        harm = params.harm()
+        if harm is None:
+            return
+        fault = self._services.faults["playbook"]
+        told = fault.params.model_validate(harm)
+        undo = fault.prepare(told, context)
+        if self._services.secrets.redact(undo) != undo:
+            raise EnvironmentRefusal("its undo would hold a secret, and be written down")
+        self._note(
+            "intent",
+            fault=len(self._plan.drill.fault) + self._undos,
+            kind=fault.kind,
+            component=fault.component(told),
+            undo=undo,
+            expires_ns=told.expires,
+            label=use.label(),
+        )
+        self._undos += 1
 
     @contextmanager
     def _off_the_disk(self, context: StepContext) -> Iterator[StepContext]:

@@ -37,6 +37,12 @@ class StepParams(Strict):
         """Files or folders that must exist before anything is broken."""
         return ()
 
+    def harm(self) -> Mapping[str, Any] | None:
+        """A step that changes the system says how that is taken back: as a ``playbook`` fault
+        would. None for one that leaves nothing behind.
+        """
+        return None
+
 
 class FaultParams(StepParams):
     """A fault carries its expiry: how long it may stand at the most."""

@@ -6,24 +6,49 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pydantic import Field, model_validator
+
 from fireproof.children.hosts import reach_of
 from fireproof.children.playbook import component_facts, run_playbook
 from fireproof.errors import StepError
-from fireproof.model.drill import StepParams
+from fireproof.model.drill import Name, StepParams
 from fireproof.model.ports import StepContext, StepResult
 from fireproof.model.quantity import format_duration
+from fireproof.model.strict import unsaid
 from fireproof.steps.handback import read_handback
 from fireproof.steps.outputs import collect, fill, one_line, outputs_folder, worst
 
+_WAY_BACK = ("undo", "present", "component")
+
 
 class PlaybookParams(StepParams):
-    """``{playbook: playbooks/restore.yml, vars: {target: …}, timeout: 5m}``."""
+    """``{playbook: playbooks/restore.yml, vars: {target: …}, timeout: 5m}``.
+
+    With ``undo:`` it is written down before the step begins, and carried out at the end of the run
+    if ``present:`` still finds something, whoever died. Both are as those of a playbook fault.
+    """
 
     playbook: str
     vars: Mapping[str, str] = {}
+    undo: str | None = Field(default=None, exclude_if=unsaid)
+    present: str | None = Field(default=None, exclude_if=unsaid)
+    component: Name | None = Field(default=None, exclude_if=unsaid)
+
+    @model_validator(mode="after")
+    def _whole(self) -> PlaybookParams:
+        told = [name for name in _WAY_BACK if getattr(self, name) is not None]
+        if told and len(told) < len(_WAY_BACK):
+            missing = next(name for name in _WAY_BACK if name not in told)
+            raise ValueError(f"{told[0]!r} is one of undo, present, component; add `{missing}:`")
+        return self
 
     def procedures(self) -> tuple[str, ...]:
-        return (self.playbook,)
+        return (self.playbook, *filter(None, (self.undo, self.present)))
+
+    def harm(self) -> Mapping[str, Any] | None:
+        if self.undo is None:
+            return None
+        return self.model_dump(mode="json", include={"playbook", "vars", "timeout", *_WAY_BACK})
 
 
 class Playbook:
