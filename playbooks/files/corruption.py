@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
-from archive import Checks, Stop, ask, fail, last_words
+from archive import Checks, Stop, ask, fail, last_words, run
 from deployment import ask_http
 
 _BAD = re.compile(r'checksum verification failed in file "([^"]+)", block (\d+)')
@@ -46,7 +48,48 @@ def judge(wanted: dict[str, Any], checks: Checks) -> None:
     checks.add("not-ready-without-database", said["/readyz"] == 503, "503", f"{said['/readyz']}")
 
 
-ACTS = {"detect": detect, "judge": judge}
+def put_back(wanted: dict[str, Any], _: Checks) -> None:
+    """The recorded data directory in its place, and served from; safe to be said again."""
+    database = wanted["components"]["ledger-db"]
+    data, aside = Path(database["data-directory"]), _aside(database)
+    argv = [database["ctl"], "start", "ledger-db", "within=60"]
+    if aside.exists():
+        run([database["ctl"], "stop", "ledger-db", "mode=immediate"], "stopping the database")
+        os.rename(aside, data)
+    if data.exists():
+        argv.append(f"data-directory={data}")
+    run(argv, "starting the database")
+
+
+def nothing_aside(wanted: dict[str, Any], checks: Checks) -> None:
+    """Changes nothing; stops when something lies aside or the database does not run."""
+    database = wanted["components"]["ledger-db"]
+    aside = _aside(database)
+    checks.must("nothing-aside", not aside.exists(), f"no {aside.name}", f"{aside} is there")
+    pid = Path(database["control"]["pid-file"])
+    runs = pid.exists() and Path("/proc", pid.read_text("ascii").split()[0]).exists()
+    checks.must("database-runs", runs, "ledger-db runs", "it does not")
+
+
+def discard(wanted: dict[str, Any], _: Checks) -> None:
+    """The damaged files go, under a name by which a killed run's leavings are found."""
+    database = wanted["components"]["ledger-db"]
+    doomed = Path(database["restore-into"], f"fireproof-{wanted['run']}-corrupt")
+    os.rename(_aside(database), doomed)
+    shutil.rmtree(doomed)
+
+
+def _aside(database: dict[str, Any]) -> Path:
+    return Path(database["data-directory"] + ".corrupt")
+
+
+ACTS = {
+    "detect": detect,
+    "judge": judge,
+    "put-back": put_back,
+    "nothing-aside": nothing_aside,
+    "discard": discard,
+}
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
-from archive import Checks, Stop, ask, fail
+from archive import Checks, Stop, ask, fail, run
 from deployment import ask_http
 
 CHAIN = ("notify-1", "notify-2", "notify-3")
@@ -77,8 +77,7 @@ def order(wanted: dict[str, Any], checks: Checks) -> None:
         _notice(wanted, rough)
         after = _calls(wanted)
     finally:
-        _start(wanted, "notify-1", "ok")
-        _start(wanted, "notify-2", "ok")
+        answer(wanted, checks)
     asked = [(_asked(wanted, name, rough), name) for name in CHAIN]
     told = sorted((entries[0]["at_ns"], name) for entries, name in asked if entries)
     names = [name for _, name in told]
@@ -90,6 +89,21 @@ def order(wanted: dict[str, Any], checks: Checks) -> None:
         good = failed == counted if reached else None
         does = "counts" if counted else "does-not-count"
         checks.add(f"{does}-{kind}", good, f"{counted} counted", f"{failed:.0f} counted")
+
+
+def answer(wanted: dict[str, Any], _: Checks) -> None:
+    """Those that were made to refuse answer again; safe to be said again."""
+    for name in CHAIN[:2]:
+        _start(wanted, name, "ok")
+
+
+def is_calm(wanted: dict[str, Any], checks: Checks) -> None:
+    """Changes nothing; stops when one of them does not run, or was started to refuse."""
+    argv = [wanted["components"][CHAIN[0]]["ctl"], "status"]
+    servers = json.loads(run(argv, "asking the supervisor"))
+    seen = {name: servers[name]["pid"] and servers[name]["params"]["answer"] for name in CHAIN}
+    words = ", ".join(f"{name}: {answer or 'not running'}" for name, answer in seen.items())
+    checks.must("providers-answer", set(seen.values()) == {"ok"}, "ok from each", words)
 
 
 # -- parts
@@ -135,7 +149,14 @@ def _start(wanted: dict[str, Any], name: str, answer: str) -> None:
         raise Stop(f"{name} does not start: {done.stderr.strip()[:200]}")
 
 
-ACTS = {"send": send, "mend": mend, "judge": judge, "order": order}
+ACTS = {
+    "send": send,
+    "mend": mend,
+    "judge": judge,
+    "order": order,
+    "calm": answer,
+    "is-calm": is_calm,
+}
 
 
 def main() -> None:

@@ -49,6 +49,10 @@ class Logins:
             raise Stop(f"psql: {last_words(done.stderr)}")
         return done.stdout.strip()
 
+    def lines(self) -> list[str]:
+        """Of the passfile: a role and its password each."""
+        return self.passfile.read_text("utf-8").splitlines()
+
     def sessions(self, role: str) -> int:
         query = "SELECT count(*) FROM pg_stat_activity WHERE usename ="
         return int(self.sql(f"{query} '{role}'"))
@@ -69,8 +73,7 @@ def rotate(logins: Logins, checks: Checks) -> None:
     """New role in, service over, old role out: at no moment is a working password missing."""
     password = secrets.token_urlsafe(24)
     logins.set_password(logins.new, password)
-    kept = logins.passfile.read_text("utf-8").splitlines()
-    kept = [line for line in kept if f":{logins.old}:" in line]
+    kept = [line for line in logins.lines() if f":{logins.old}:" in line]
     fresh = f"{logins.place}:{logins.new}:{password}"
     replace_private(logins.passfile, "\n".join([*kept, fresh, ""]))
     both = logins.may_log_in(logins.new) and logins.may_log_in(logins.old)
@@ -107,6 +110,33 @@ def rotate_naively(logins: Logins, checks: Checks) -> None:
     checks.save(logins.old)
 
 
+def settle(logins: Logins, checks: Checks) -> None:
+    """The role in the DSN may log in by its file, the other may not; safe to be said again."""
+    kept = [line for line in logins.lines() if f":{logins.old}:" in line][:1]
+    if not logins.may_log_in(logins.old):
+        password = secrets.token_urlsafe(24)
+        logins.set_password(logins.old, password)
+        kept = [f"{logins.place}:{logins.old}:{password}"]
+    replace_private(logins.passfile, "\n".join([*kept, ""]))
+    logins.sql(f"ALTER ROLE {logins.new} NOLOGIN PASSWORD NULL")
+    look(logins, checks)
+
+
+def look(logins: Logins, checks: Checks) -> None:
+    """Changes nothing; stops when anybody else may log in, or the one in the DSN may not."""
+    names = f"'{logins.old}', '{logins.new}'"
+    query = f"SELECT rolname FROM pg_roles WHERE rolcanlogin AND rolname IN ({names})"  # noqa: S608
+    seen = logins.sql(query).split()
+    checks.must("one-login", seen == [logins.old], f"{logins.old} alone", " ".join(seen) or "none")
+    known = len(logins.lines())
+    checks.must("one-password", known == 1, "1 password in the file", str(known))
+    good = logins.may_log_in(logins.old)
+    checks.must("password-works", good, f"{logins.old} logs in", "it is refused")
+
+
+ACTS = {"rotate": rotate, "rotate-naively": rotate_naively, "settle": settle, "look": look}
+
+
 def verifier(password: str) -> str:
     """What Postgres stores (RFC 5803), so that the password itself never travels or is logged."""
     salt = os.urandom(16)
@@ -122,7 +152,7 @@ def main() -> None:
     try:
         wanted = ask()
         logins, checks = Logins(wanted), Checks(wanted["outputs"])
-        (rotate_naively if wanted["naive"] else rotate)(logins, checks)
+        ACTS[wanted["act"]](logins, checks)
     except (Stop, OSError, KeyError, ValueError) as err:
         fail(err)
 

@@ -50,6 +50,9 @@ class Provider:
 def rotate(wanted: dict[str, Any], checks: Checks) -> None:
     """The verbs that are wanted, in order; each is looked at from outside."""
     verb = wanted["verb"]
+    if verb in LATER:
+        LATER[verb](wanted, checks)
+        return
     if verb not in (*VERBS, "all"):
         raise Stop(f"verb: expected {', '.join(VERBS)} or all, got {verb!r}")
     provider = Provider(wanted["identity"])
@@ -71,6 +74,30 @@ def rotate(wanted: dict[str, Any], checks: Checks) -> None:
         seen = provider.published()
         checks.must("key-retired", kid not in seen, f"{kid} no more in the key set", " ".join(seen))
     checks.save(kid)
+
+
+def settle(wanted: dict[str, Any], checks: Checks) -> None:
+    """The key that signs is the only one; safe to be said again. Tokens of a key that signed before
+    it end first.
+    """
+    provider = Provider(wanted["identity"])
+    signs, living = provider.signs(), provider.living()
+    if living.index(signs) > 0:
+        time.sleep(float(wanted["drain_s"]))
+    for kid in living:
+        if kid != signs:
+            provider.do("retire", kid)
+    is_settled(wanted, checks)
+
+
+def is_settled(wanted: dict[str, Any], checks: Checks) -> None:
+    """Changes nothing; stops when another key than the one that signs is known."""
+    provider = Provider(wanted["identity"])
+    signs, living = provider.signs(), provider.living()
+    checks.must("one-key", living == [signs], f"{signs} alone", " ".join(living))
+
+
+LATER = {"settle": settle, "is-settled": is_settled}
 
 
 def main() -> None:

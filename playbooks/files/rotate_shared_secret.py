@@ -13,7 +13,9 @@ from private import replace_private
 
 
 def rotate(wanted: dict[str, Any], checks: Checks) -> None:
-    """``add`` or ``drop``. What counts is seen by requests; secrets are never shown."""
+    """``add`` or ``drop``; ``settle`` takes an ``add`` back, ``is-settled`` only looks. What counts
+    is seen by requests; secrets are never shown.
+    """
     path = Path(wanted["service"]["event-secret-file"])
     lines = path.read_text("ascii").split()
     if wanted["verb"] == "add":
@@ -24,6 +26,11 @@ def rotate(wanted: dict[str, Any], checks: Checks) -> None:
         if len(lines) < 2:
             raise Stop("drop: only one secret counts; add another first")
         lines = lines[:1]
+    elif wanted["verb"] == "settle":
+        lines = lines[-1:]
+    elif wanted["verb"] == "is-settled":
+        checks.must("one-secret", len(lines) == 1, "1 secret counts", f"{len(lines)} do")
+        return
     else:
         raise Stop(f"verb: expected add or drop, got {wanted['verb']!r}")
     replace_private(path, "".join(f"{line}\n" for line in lines))

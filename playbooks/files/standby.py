@@ -1,4 +1,4 @@
-"""A database that follows, one act a call: make, promote, switch-back."""
+"""A database that follows, one act a call: make, promote, switch-back; and the ways back."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from archive import Checks, Stop, ask, fail, run
 
 FOLLOWS_WITHIN_S = 30.0
+PROMOTES_S = 1.0
 WRITE_GAP_S = 8.0  # that a planned change of roles may cost
 _STREAMING = (
     "SELECT state || ' ' || sync_state FROM pg_stat_replication WHERE application_name = '{}'"
@@ -31,6 +32,17 @@ class Pair:
 
     def sql(self, database: dict[str, Any], text: str) -> str:
         return run([*self._psql, database["admin-dsn"], "-c", text], "psql").strip()
+
+    def runs(self, name: str) -> bool:
+        """By its pid-file."""
+        component = self.first if name == "ledger-db" else self.second
+        pid = Path(component["control"]["pid-file"])
+        return pid.exists() and Path("/proc", pid.read_text("ascii").split()[0]).exists()
+
+    def leads(self, name: str) -> bool:
+        """Runs and takes writes."""
+        component = self.first if name == "ledger-db" else self.second
+        return self.runs(name) and self.sql(component, "SELECT pg_is_in_recovery()") == "f"
 
     def follow(self, follower: str, leader: dict[str, Any], data: Path) -> None:
         """A copy of the leader in ``data``, started as that server and streaming."""
@@ -134,6 +146,50 @@ def switch_back(wanted: dict[str, Any], checks: Checks) -> None:
     checks.save(str(gap_s))
 
 
+def home(wanted: dict[str, Any], checks: Checks) -> None:
+    """ledger-db leads, wherever a failover or a switch back was cut off; safe to be said again.
+
+    A ledger-db that was ended and not replaced is for whoever ended it.
+    """
+    pair = Pair(wanted)
+    if pair.runs("ledger-standby"):
+        time.sleep(PROMOTES_S)  # one that was told to, by somebody who then died
+    if pair.leads("ledger-standby"):
+        switch_back(wanted, checks)
+    elif pair.runs("ledger-db") and not pair.leads("ledger-db"):
+        run([pair.ctl, "stop", "ledger-standby", "mode=fast"], "ending the standby in order")
+        pair.sql(pair.first, "SELECT pg_promote(true, 30)")
+    if pair.leads("ledger-db"):
+        _forget_following(Path(pair.sql(pair.first, "SHOW data_directory")))
+
+
+def is_home(wanted: dict[str, Any], checks: Checks) -> None:
+    """Changes nothing; stops when another than ledger-db takes writes, or leads it."""
+    pair = Pair(wanted)
+    leads = [name for name in ("ledger-db", "ledger-standby") if pair.leads(name)]
+    follows = pair.runs("ledger-db") and "ledger-db" not in leads
+    ok = "ledger-standby" not in leads and not follows
+    seen = ", ".join(leads) or "nobody"
+    checks.must("leads-home", ok, "no other than ledger-db", f"{seen} leads")
+
+
+def end(wanted: dict[str, Any], _: Checks) -> None:
+    """Nobody waits for the standby, and it is gone; in this order, else a write would hang."""
+    pair = Pair(wanted)
+    pair.sql(pair.first, "ALTER SYSTEM RESET synchronous_standby_names")
+    pair.sql(pair.first, "SELECT pg_reload_conf()")
+    run([pair.ctl, "stop", "ledger-standby", "mode=immediate"], "ending the standby")
+
+
+def is_ended(wanted: dict[str, Any], checks: Checks) -> None:
+    """Changes nothing; stops when a standby runs, or one is waited for."""
+    pair = Pair(wanted)
+    waits = pair.sql(pair.first, "SHOW synchronous_standby_names")
+    runs = pair.runs("ledger-standby")
+    seen = f"runs: {'yes' if runs else 'no'}, writes wait for: {waits or 'nobody'}"
+    checks.must("no-standby", not runs and not waits, "runs: no, writes wait for: nobody", seen)
+
+
 def _forget_following(data: Path) -> None:
     """The line to the old leader goes: a later backup of this one must not carry it."""
     path = data / "postgresql.auto.conf"
@@ -147,7 +203,16 @@ def _forget_following(data: Path) -> None:
     os.replace(fresh, path)
 
 
-ACTS = {"make": make, "follows": follows, "promote": promote, "switch-back": switch_back}
+ACTS = {
+    "make": make,
+    "follows": follows,
+    "promote": promote,
+    "switch-back": switch_back,
+    "home": home,
+    "is-home": is_home,
+    "end": end,
+    "is-ended": is_ended,
+}
 
 
 def main() -> None:

@@ -47,7 +47,7 @@ def build(site: Site) -> Built:
         "secret-file": str(secret),
         "identity-ctl": str(site.folder.script("identity-ctl", script)),
         **site.common("identity"),
-        "faults": ["kill", "pause"],
+        "faults": ["kill", "pause", "playbook"],
     }
     return Built(says, port)
 

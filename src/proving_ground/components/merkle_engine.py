@@ -39,7 +39,7 @@ def build(site: Site) -> Built:
         "origin": ORIGIN,
         "replay": str(site.folder.script("replay", replay)),
         **site.common("merkle-engine"),
-        "faults": ["kill", "pause"],
+        "faults": ["kill", "pause", "playbook"],
     }
     return Built(says, port, aside={"public-key": str(public), "origin": ORIGIN})
 

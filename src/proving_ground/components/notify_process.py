@@ -21,4 +21,4 @@ def build_provider(site: Site, name: str) -> Built:
         )
     )
     says = {"kind": "http", "url": url, "port": str(port), **site.common(name)}
-    return Built({**says, "deliveries": str(path), "faults": ["kill", "pause"]}, port)
+    return Built({**says, "deliveries": str(path), "faults": ["kill", "pause", "playbook"]}, port)

@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from proving_ground.ledger.shared_secret import HEADER, sign
+from proving_ground.providers import postgres
 from support.guarded import Guarded, act, reaches_mtls, steady
 
 pytestmark = pytest.mark.component
@@ -96,13 +97,42 @@ def test_a_password_rotation_by_two_roles_fails_nothing(
     users = []
     with steady(guarded, [guarded.token(tier="premium")]) as load:
         for _ in range(2):
-            checks = act(tmp_path, "rotate_database_password.py", naive=False, **facts)
+            checks = act(tmp_path, "rotate_database_password.py", act="rotate", **facts)
             users.append(re.search(r"user=(\w+)", dsn_file.read_text("utf-8")))
 
     assert checks == dict.fromkeys(("both-may-log-in", "sessions-moved", "old-is-refused"), True)
     assert [found[1] for found in users if found] == ["ledger_b", "ledger_a"]
     assert load.failed == 0, load.seen
     assert load.seen["201"] > 20
+
+
+def test_a_password_rotation_that_was_cut_off_is_settled_wherever_it_stopped(
+    components: dict[str, Any], tmp_path: Path, at: At
+) -> None:
+    """A second role that may log in, or a password that only the database knows: both left by a
+    kill, both gone after the undo, and again after another.
+    """
+    guarded, service = at(), components["ledger-secure"]
+    facts = {"database": components["ledger-db"], "service": service}
+    passfile, dsn = Path(service["passfile"]), Path(service["dsn-file"]).read_text("utf-8")
+    used = next(name for name in service["logins"].split() if f"user={name}" in dsn)
+    other = next(name for name in service["logins"].split() if name != used)
+    admin = components["ledger-db"]["admin-dsn"]
+
+    def settled() -> dict[str, bool]:
+        act(tmp_path, "rotate_database_password.py", act="settle", **facts)
+        return act(tmp_path, "rotate_database_password.py", act="settle", **facts)
+
+    postgres.ask(admin, f"ALTER ROLE {other} LOGIN PASSWORD 'known to nobody'")
+    kept = passfile.read_text("utf-8")
+    passfile.write_text(kept + kept.replace(used, other))
+    both = settled()
+    postgres.ask(admin, f"ALTER ROLE {used} PASSWORD 'known to the database alone'")
+    changed = settled()
+
+    names = ("one-login", "one-password", "password-works")
+    assert both == changed == dict.fromkeys(names, True)
+    assert guarded.append(guarded.token(tier="premium")).status_code == 201
 
 
 @pytest.mark.full
@@ -149,7 +179,7 @@ def test_the_naive_way_to_change_a_password_drops_requests(
     guarded = at()
     facts = {"database": components["ledger-db"], "service": components["ledger-secure"]}
     with steady(guarded, [guarded.token(tier="premium")]) as load:
-        act(tmp_path, "rotate_database_password.py", naive=True, **facts)
+        act(tmp_path, "rotate_database_password.py", act="rotate-naively", **facts)
 
     assert load.failed > 0
     assert guarded.append(guarded.token(tier="premium")).status_code == 201
