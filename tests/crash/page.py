@@ -34,7 +34,10 @@ taking and giving back a write, or staying on the verified copy; no process, por
 expiry, temporary file or half-built copy left; exactly one sealed outcome, which verifies; and an
 outcome and exit code that fit the place of the kill. A run that was killed before its first record
 never began and leaves nothing. Complete copies of a database stay: they may hold writes that
-clients were promised.
+clients were promised. In a lab, everything that stood before the drill stands after it: each server
+runs with the settings that it had, answers, takes and gives back a write; traffic, configuration,
+schema, roles, databases, replication slots, cache, toxics, files of secrets; one key signs, one
+secret counts, one role logs in, the certificate holds.
 """
 AGAIN = """\
 ## Run it again
@@ -43,10 +46,12 @@ AGAIN = """\
     make test-crash-drills   # the shipped drills on a real lab, at random and at named points
     make crash-page
 
-`FIREPROOF_SEED` draws other random kills, `FIREPROOF_CRASH_SHARD=i/n` runs every n-th. Each drill
-is killed as a copy of the shipped one with a baseline and a hold of one second, with `SCALE=1` and
-without its abort conditions. The instants of the random kills are uniform over the measured length
-of an undisturbed run.
+`FIREPROOF_SEED` draws other random kills, `FIREPROOF_CRASH_SHARD=i/n` runs every n-th,
+`FIREPROOF_CRASH_DRILLS="failover drain"` those of these drills. Each drill is killed as a copy of
+the shipped one in its smoke profile, with a baseline and a hold of one second where that has no
+word on them, with `SCALE=1` and without its abort conditions. A point `seen:` is the middle of a
+step, as soon as the lab looks like that. The instants of the random kills are uniform over the
+measured length of an undisturbed run.
 """
 
 
@@ -94,46 +99,52 @@ def delays(lines: Sequence[dict[str, Any]]) -> list[str]:
 
 
 @cache
-def tested(commit: str) -> str:
-    """What was under test in that commit: its programs, playbooks and drills; tests may differ."""
-    told = [f"{commit}:{part}" for part in ("src", "playbooks", "drills")]
-    argv = ["git", "-C", str(HERE), "rev-parse", *told]
+def tested(commit: str, drill: str) -> str:
+    """What was under test in that commit; the tests may differ, and other drills."""
+    parts = ["src/fireproof"]  # of a drill that needs no lab
+    if (HERE / "drills" / f"{drill}.yaml").exists():
+        parts += ["src/proving_ground", "playbooks", "drills/tests", "drills/load"]
+        parts += [f"drills/{drill}.yaml"]
+    argv = ["git", "-C", str(HERE), "rev-parse", *(f"{commit}:{part}" for part in parts)]
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
     return done.stdout if done.returncode == 0 else commit
 
 
-def page(lines: Sequence[dict[str, Any]]) -> str:
-    """The page over the kills of the newest commit on record."""
-    newest = lines[-1]["commit"]
-    same = {newest} | {one["commit"] for one in lines if tested(one["commit"]) == tested(newest)}
-    every = [line for line in lines if line["commit"] in same]
+def section(drill: str, told: Sequence[dict[str, Any]]) -> list[str]:
+    """The kills of one drill, as far as they were of what its newest kill tested."""
+    newest = tested(told[-1]["commit"], drill)
+    every = [line for line in told if tested(line["commit"], drill) == newest]
     lines = list({line["test"]: line for line in every}.values())
     before = [line for line in every if line not in lines]
-    struck = [line for line in lines if line.get("struck", True)]
-    text = [HEAD, f"Commit {newest}, {every[-1]['on']}; {every[-1]['machine']}.", ""]
+    mine = [line for line in lines if line.get("struck", True)]
+    named = [line for line in mine if line.get("named")]
+    good = sum(line["ok"] for line in mine)
+    words = f"{len(mine)} kills: {len(named)} at named points, {len(mine) - len(named)} at "
+    words += f"random instants. As promised: {good}."
+    if late := len(lines) - len(mine):
+        words += f" Not counted: {late}, whose run had ended before, or aborted by itself."
     if before:
         bad = sum(not line["ok"] for line in before)
-        text += [
-            f"The last try of a kill counts; {len(before)} earlier tries, {bad} of them not as"
-        ]
-        text += ["promised (the tests themselves were corrected in between), do not.", ""]
-    for drill in sorted({line["drill"] for line in struck}):
-        mine = [line for line in struck if line["drill"] == drill]
-        named = [line for line in mine if line.get("named")]
-        late = sum(line["drill"] == drill for line in lines) - len(mine)
-        good = sum(line["ok"] for line in mine)
-        words = f"{len(mine)} kills: {len(named)} at named points, {len(mine) - len(named)} at "
-        words += f"random instants. As promised: {good}."
-        if late:
-            words += f" Not counted: {late}, whose run had ended before, or aborted by itself."
-        text += [f"## {drill}", "", words, "", *by_place(mine), *outcomes(mine)]
-        if any(line.get("undone_after_s") is not None for line in mine):
-            text += ["From the kill until the fault was taken back:", "", *delays(mine)]
-        unkept = [line for line in mine if not line["ok"]]
-        text += [
-            f"- NOT AS PROMISED: {one['test']}: {one['why'].split(chr(10))[0]}" for one in unkept
-        ]
-        text += [""] if unkept else []
+        words += f" The last try of a kill counts; {len(before)} earlier tries, {bad} of them not "
+        words += "as promised (the tests themselves were corrected in between), do not."
+    last = every[-1]
+    text = [f"## {drill}", "", words, "", f"Commit {last['commit']}, {last['on']}.", ""]
+    text += [*by_place(mine), *outcomes(mine)]
+    if any(line.get("undone_after_s") is not None for line in mine):
+        text += ["From the kill until the fault was taken back:", "", *delays(mine)]
+    unkept = [line for line in mine if not line["ok"]]
+    text += [f"- NOT AS PROMISED: {one['test']}: {one['why'].split(chr(10))[0]}" for one in unkept]
+    return text + ([""] if unkept else [])
+
+
+def page(lines: Sequence[dict[str, Any]]) -> str:
+    """A section a drill, each over the kills of the newest state of what it tests."""
+    drills = sorted({line["drill"] for line in lines})
+    told = {drill: [line for line in lines if line["drill"] == drill] for drill in drills}
+    machines = " / ".join(sorted({line["machine"] for line in lines}))
+    text = [HEAD, f"{machines}.", ""]
+    for drill in drills:
+        text += section(drill, told[drill])
     return "\n".join([*text, AGAIN])
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from support.killing import shard
+from support.killing import grow_old, shard
 from support.residue import left_behind
 from support.scenario import Scenario
 
@@ -69,6 +69,7 @@ def test_killed_at(scenario: Scenario, point: str, facts: dict[str, Any]) -> Non
     first = scenario.wait(child)
     scenario.let_the_runner_end()
 
+    grow_old(scenario.evidence)
     after = scenario.wait(scenario.call(["recover"]))
 
     assert scenario.answers(), first.stderr + after.stderr

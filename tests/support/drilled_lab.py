@@ -7,8 +7,9 @@ import shutil
 import subprocess
 import sys
 import time
-import urllib.request
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +18,17 @@ from support.killing import (
     Kill,
     see_to_the_stopped,
     strike,
+    strike_when,
     wait_for_runner,
     wait_until_gone,
 )
 from support.lab_project import LabProject
+from support.moments import SEEN
 from support.residue import Surroundings, contents
+from support.standing_lab import serving_from
 
 ENDS_WITHIN_S = 240.0
-SERVES_WITHIN_S = 60.0
+_RUN = (sys.executable, "-m", "fireproof", "run")
 MEASURED = 3  # a busy machine spoils a run now and then
 RAN_TO_ITS_END = (0, 1, 6)  # whatever was promised of it
 
@@ -42,13 +46,17 @@ class Killed:
 class DrilledLab(LabProject):
     """Its runs have a TMPDIR and leases of their own, so that whatever is left is theirs."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, named: Iterable[str]) -> None:
         super().__init__(folder)
+        self._components = self.lab.for_drills(named)
         self._scratch, self._notes = self._place / "tmp", self._place / "notes"
         for path in (self._scratch, self._notes):
             path.mkdir(mode=0o755)
         self._leases = self._place / "leases"
         self.environ |= {"TMPDIR": str(self._scratch), "FIREPROOF_LEASES": str(self._leases)}
+
+    def up(self) -> None:
+        self.lab.up(scale=1, components=self._components, report=lambda text: None)
 
     def put(self, name: str, drill: dict[str, Any]) -> None:
         """Write this variant of a drill."""
@@ -57,7 +65,7 @@ class DrilledLab(LabProject):
 
     def surroundings(self) -> Surroundings:
         """Where to look after the next run; what lies there now may stay."""
-        places = (self.lab.root, self.lab.folder.database)
+        places = (self.lab.root, *filter(Path.is_dir, [self.lab.folder.database]))
         return Surroundings(
             evidence=self.evidence,
             leases=self._leases,
@@ -91,7 +99,7 @@ class DrilledLab(LabProject):
     def _start(self, name: str, environ: dict[str, str]) -> subprocess.Popen[bytes]:
         with (self._notes / "said").open("wb") as said:
             return subprocess.Popen(
-                [sys.executable, "-m", "fireproof", "run", f"drills/{name}.yaml"],
+                [*_RUN, f"drills/{name}.yaml", "--profile", "smoke"],
                 cwd=self.folder,
                 env=self.environ | environ,
                 stdin=subprocess.DEVNULL,
@@ -116,6 +124,9 @@ class DrilledLab(LabProject):
         struck_ns = None
         if kill.share is not None:
             struck_ns = strike(kill, child.pid, runner, began + kill.share * length_s)
+        elif kill.seen:
+            seen = partial(SEEN[kill.seen], self.lab)
+            struck_ns = strike_when(kill, child.pid, runner, seen)
         elif kill.signal == "STOP":
             self._wait_for(told["FIREPROOF_STRUCK_AT"], runner)
         see_to_the_stopped(kill, child.pid, runner)
@@ -138,26 +149,7 @@ class DrilledLab(LabProject):
         """Remove evidence of earlier runs, and copies of the database that nothing serves from."""
         for part in ("runs", "bundles"):
             shutil.rmtree(self.evidence / part, ignore_errors=True)
-        serving = Path(self.component("ledger-db")["data-directory"])
-        for path in self.lab.folder.database.iterdir():
-            if path != serving:
+        serving = serving_from(self.lab)
+        for path in self.lab.folder.database.glob("*") if serving else ():
+            if str(path) != serving:
                 shutil.rmtree(path)
-
-    def serves(self) -> list[str]:
-        """Why clients are not served, if so: every server there, a write taken and read."""
-        status = self.lab.status()
-        if status is None:
-            return ["the lab is gone"]
-        wrong = [f"{name} does not run" for name, one in status.items() if not one["pid"]]
-        if wrong or not self.ready(SERVES_WITHIN_S):
-            return wrong or ["/readyz is not good"]
-        url = self.component("ledger-api")["url"] + "/v1/after-the-kill/events"
-        event = {"key": f"{time.monotonic_ns()}", "body": "still here?"}
-        asked = urllib.request.Request(  # noqa: S310
-            url, json.dumps(event).encode(), {"Content-Type": "application/json"}
-        )
-        with urllib.request.urlopen(asked, timeout=SERVES_WITHIN_S) as answer:  # noqa: S310
-            taken = json.loads(answer.read())
-        with urllib.request.urlopen(f"{url}/{taken['seq']}", timeout=SERVES_WITHIN_S) as answer:  # noqa: S310
-            found = json.loads(answer.read())
-        return [] if found["key"] == event["key"] else [f"wrote {event}, read {found}"]

@@ -7,7 +7,7 @@ import os
 import random
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -41,7 +41,7 @@ class Kill:
     drill: str
     who: str
     signal: str
-    at: str  # "0.372", or "injected:before"
+    at: str  # "0.372", "injected:before", or "seen:two-secrets" (of support.moments)
 
     @property
     def share(self) -> float | None:
@@ -58,7 +58,13 @@ class Kill:
     @property
     def spec(self) -> str:
         """For FIREPROOF_KILL_AT; "" when it comes from outside at its time."""
-        return "" if self.share is not None else f"{self.who}:{self.at}:{self.signal}"
+        outside = self.share is not None or self.seen
+        return "" if outside else f"{self.who}:{self.at}:{self.signal}"
+
+    @property
+    def seen(self) -> str:
+        """What the lab must look like when it comes; "" for a kill of another kind."""
+        return self.at.removeprefix("seen:") if self.at.startswith("seen:") else ""
 
     def __str__(self) -> str:
         return f"{self.drill}-{self.who}-{self.signal}-{self.at}"
@@ -118,6 +124,22 @@ def strike(kill: Kill, guardian: int, runner: int, at_s: float) -> int | None:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, kill.number)
     return now
+
+
+def strike_when(kill: Kill, guardian: int, runner: int, seen: Callable[[], bool]) -> int | None:
+    """Send the signal as soon as that is so; as ``strike``."""
+    left = identify(runner)
+    while left is not None and is_alive(left):
+        if seen():
+            return strike(kill, guardian, runner, time.monotonic())
+        time.sleep(LOOK_S)
+    return None
+
+
+def grow_old(evidence: Path) -> None:
+    """Let runs be long gone: who begins now is left alone by the sweeper for a minute."""
+    for folder in evidence.glob("runs/*"):
+        os.utime(folder, (time.time() - 3600,) * 2)
 
 
 def see_to_the_stopped(kill: Kill, guardian: int, runner: int) -> None:

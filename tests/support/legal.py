@@ -59,6 +59,7 @@ def why_not_legal(
     own_code: int,
     result: dict[str, Any],
     records: Sequence[Record],
+    harmless: bool = False,
 ) -> list[str]:
     """Everything that this end may not be after that kill.
 
@@ -68,6 +69,7 @@ def why_not_legal(
         own_code: what the killed call itself ended with, negative for a signal.
         result: ``result.json``.
         records: of the sealed journal.
+        harmless: whether the drill plans no fault; its steps may still have changed something.
     """
     outcome, code = result["judgement"]["outcome"], result["exit_code"]
     abort = first(records, "abort")
@@ -83,7 +85,7 @@ def why_not_legal(
     if abort is None:
         wrong += _not_aborted(kill, struck_ns, outcome, code, records)
     else:
-        wrong += _aborted(kill, struck_ns, outcome, code, records, abort)
+        wrong += _aborted(kill, struck_ns, outcome, code, records, abort, harmless)
     return wrong
 
 
@@ -115,6 +117,7 @@ def _aborted(
     code: int,
     records: Sequence[Record],
     abort: Record,
+    harmless: bool,
 ) -> list[str]:
     if outcome != "aborted":
         return [f"an aborted run is called {outcome}"]
@@ -129,7 +132,9 @@ def _aborted(
         if code != 128 + signum:
             wrong.append(f"ended by signal {signum}, exit code {code}")
     else:
-        harmed = any(r["kind"] == "intent" and r["seq"] < abort["seq"] for r in records)
+        before = [record for record in records if record["seq"] < abort["seq"]]
+        harmed = any(record["kind"] == "intent" for record in before)
+        harmed |= harmless and any(record["data"].get("phase") == "fault" for record in before)
         if abort["data"]["by"] not in ("guardian", "operator"):
             wrong.append(f"aborted by {abort['data']['by']}")
         if code != (7 if harmed else 3):

@@ -67,6 +67,26 @@ def test_ends_that_fit_the_kill_and_ends_that_do_not(
     assert (wrong in found[0]) if wrong else (found == []), found
 
 
+def test_a_drill_without_a_fault_may_have_changed_something_all_the_same() -> None:
+    """Its abort is no stop before anything was touched."""
+    records = journal(abort=GUARDED)
+    records = [
+        one | {"data": {"phase": "fault"}} if one["kind"] == "intent" else one for one in records
+    ]
+    records = [one | {"kind": "phase"} if one["kind"] == "intent" else one for one in records]
+    kill = Kill("d", "run", "KILL", "seen:two-keys")
+
+    def found(code: int) -> list[str]:
+        told = result("aborted", code)
+        return why_not_legal(
+            kill, struck_ns=4 * S, own_code=code, result=told, records=records, harmless=True
+        )
+
+    assert kill.spec == ""
+    assert found(7) == []
+    assert "exit code 3" in found(3)[0]
+
+
 def test_a_kill_after_the_residue_check_changes_nothing() -> None:
     """Everything was undone and looked at; only the seal was missing."""
     kill = Kill("d", "run", "KILL", "0.99")
