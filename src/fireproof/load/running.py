@@ -7,20 +7,20 @@ import json
 import os
 import socket
 import subprocess
-import sys
 import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from fireproof.children.measuring import start_measuring
 from fireproof.children.status import FINISHED, RUNNING, STARTING
 from fireproof.errors import StepError
 from fireproof.load.page import PAGE_BYTES, READY, Page
 from fireproof.load.sheet import gather
 from fireproof.model.load import Load
 from fireproof.model.ports import LoadEnded, LoadMinute
-from fireproof.processes import kill_tree, scrubbed
+from fireproof.processes import kill_tree
 
 _START_S = 90.0  # Locust's import, then every user's on_start
 _LEAD_NS = 150 * 10**6  # between the word to start and the first due time
@@ -165,18 +165,8 @@ class LoadProcesses:
         from fireproof.children.status import new_page
 
         fd = new_page(PAGE_BYTES)
-        complaints = os.fdopen(os.memfd_create("complaints"), "w+b")  # no disk sees what is there
         try:
-            process = subprocess.Popen(
-                [sys.executable, "-I", "-m", "fireproof.load.child"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL,
-                stderr=complaints,
-                env=scrubbed(),
-                cwd="/",
-                start_new_session=True,
-                pass_fds=(fd,),
-            )
+            process, complaints = start_measuring("fireproof.load.child", fd)
             child = _Child(process, Page(fd), complaints, stem)
         finally:
             os.close(fd)

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 from typing import IO, Any
 
+from fireproof.children.measuring import start_measuring
 from fireproof.children.status import FINISHED, STARTING, Status, new_page
 from fireproof.errors import StepError
 from fireproof.model.drill import (
@@ -23,7 +24,6 @@ from fireproof.model.drill import (
     SqlProbe,
     TcpProbe,
 )
-from fireproof.processes import scrubbed
 
 _START_S = 10.0  # a cold interpreter on a busy machine; it takes about 0.15 s on an idle one
 
@@ -144,21 +144,10 @@ def start_probe(
     else:
         task |= {"kind": "http", "period_ns": probe.every, "status": probe.good.status}
         task |= {"within_ns": probe.good.within, "contains": probe.good.contains}
-    complaints = os.fdopen(os.memfd_create("complaints"), "w+b")  # no disk sees what is in there
     try:
-        process = subprocess.Popen(
-            [sys.executable, "-I", "-m", "fireproof.probes.worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=complaints,
-            env=scrubbed(),
-            cwd="/",
-            start_new_session=True,
-            pass_fds=(page,),
-        )
+        process, complaints = start_measuring("fireproof.probes.worker", page)
         status = Status(page)
     except OSError as error:
-        complaints.close()
         raise StepError(f"probe {name}: cannot start its process: {error}") from error
     finally:
         os.close(page)

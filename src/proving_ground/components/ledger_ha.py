@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from proving_ground.components.site import PYTHON, Built, Component, Site
-from proving_ground.spec import ServerSpec
+from proving_ground.components.ledger_process import build_ledger
+from proving_ground.components.site import Built, Component, Site
 
 
 def build(site: Site) -> Built | None:
@@ -13,32 +11,11 @@ def build(site: Site) -> Built | None:
     database, standby = site.says("ledger-db"), site.says("ledger-standby")
     if database is None or standby is None:
         return None
-    site.report("ledger-ha: starting")
-    port = site.port("ledger-ha")
-    url = f"http://127.0.0.1:{port}"
     dsn = site.aside("ledger-db")["service-dsn"]
     dsn = dsn.replace("host=127.0.0.1 ", "host=127.0.0.1,127.0.0.1 ")
     dsn = dsn.replace(f"port={database['port']} ", f"port={database['port']},{standby['port']} ")
-    service = ServerSpec(
-        name="ledger-ha",
-        argv=(*PYTHON, "ledger", str(port), *site.defects("ledger")),
-        ready={"kind": "http", "url": f"{url}/readyz"},
-        env={
-            "LEDGER_DSN": f"{dsn} target_session_attrs=read-write application_name=ledger-ha",
-            "LEDGER_INSTANCE": "ledger-ha",
-        },
-    )
-    site.start(service)
-    # From now on it counts as started once it lives, whatever its databases do.
-    site.declare(replace(service, ready={"kind": "http", "url": f"{url}/healthz"}))
-    says = {
-        "kind": "http",
-        "url": url,
-        "port": str(port),
-        **site.common("ledger-ha"),
-        "faults": ["kill", "pause"],
-    }
-    return Built(says, port)
+    dsn = f"{dsn} target_session_attrs=read-write application_name=ledger-ha"
+    return build_ledger(site, "ledger-ha", {"LEDGER_DSN": dsn})
 
 
 COMPONENT = Component(
