@@ -186,11 +186,14 @@ def _cache(says: Says) -> dict[str, str]:
     """A store answers; what it holds was written by the version that a lab at rest serves."""
     if says["kind"] != "redis":
         return {}
-    from redis import Redis
+    from redis import Redis, RedisError
 
     password = Path(says["password-file"]).read_text("utf-8").strip()
-    with Redis.from_url(says["url"], password=password, socket_timeout=_ASK_S) as store:
-        keys = [key.decode("utf-8", "replace") for key in store.scan_iter(count=1000)]
+    try:
+        with Redis.from_url(says["url"], password=password, socket_timeout=_ASK_S) as store:
+            keys = [key.decode("utf-8", "replace") for key in store.scan_iter(count=1000)]
+    except RedisError as err:
+        return {"answers": f"no: {err}"}
     foreign = sorted({key.partition(":")[0] for key in keys if key.startswith("v")} - {"v1"})
     return {"answers": "yes", "entries of other versions": " ".join(foreign)}
 

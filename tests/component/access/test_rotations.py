@@ -119,7 +119,7 @@ def test_a_password_rotation_that_was_cut_off_is_settled_wherever_it_stopped(
     other = next(name for name in service["logins"].split() if name != used)
     admin = components["ledger-db"]["admin-dsn"]
 
-    def settled() -> dict[str, bool]:
+    def settled() -> dict[str, bool | None]:
         act(tmp_path, "rotate_database_password.py", act="settle", **facts)
         return act(tmp_path, "rotate_database_password.py", act="settle", **facts)
 
