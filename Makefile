@@ -45,7 +45,7 @@ test-component: $(STAMP) ## every test that starts real servers; the lab and dam
 test-crash: $(STAMP) ## kill at every record, by every signal (about half an hour)
 	@FIREPROOF_CRASH=all $(BIN)/python -m pytest tests/crash -q -m "not full"
 
-test-crash-drills: $(STAMP) ## kill the shipped drills on a real lab, at random and by name (about an hour)
+test-crash-drills: $(STAMP) ## kill the shipped drills on a real lab, at random and by name (about two hours)
 	@$(BIN)/python -m pytest tests/crash/test_drill_kills.py -q
 
 crash-page: $(STAMP) ## docs/reference/crash.md from the kills on record

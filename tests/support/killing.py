@@ -127,10 +127,11 @@ def strike(kill: Kill, guardian: int, runner: int, at_s: float) -> int | None:
 
 
 def strike_when(kill: Kill, guardian: int, runner: int, seen: Callable[[], bool]) -> int | None:
-    """Send the signal as soon as that is so; as ``strike``."""
-    left = identify(runner)
+    """Send the signal as soon as that comes to be so; as ``strike``."""
+    left, was = identify(runner), True  # an earlier run may have left it so
     while left is not None and is_alive(left):
-        if seen():
+        before, was = was, seen()
+        if was and not before:
             return strike(kill, guardian, runner, time.monotonic())
         time.sleep(LOOK_S)
     return None

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from proving_ground.lab import Lab
+from support.standing_lab import serving_from
 
 
 def told(lab: Lab, path: str) -> str:
@@ -46,7 +47,10 @@ SEEN: dict[str, Callable[[Lab], bool]] = {
         has_data(lab.root / "ledger-standby" / "data")
         and not (lab.root / "ledger-standby" / "data" / "standby.signal").exists()
     ),
-    "switching-back": lambda lab: any(map(has_data, lab.folder.database.glob("switched-*"))),
+    "switching-back": lambda lab: any(
+        has_data(path) and str(path) != serving_from(lab)
+        for path in lab.folder.database.glob("switched-*")
+    ),
     "receiver-runs": lambda lab: (lab.folder.run / "wal-receiver.pid").exists(),
     "v2-runs": lambda lab: '"v2"' in told(lab, "run/ledger-green.params"),
     "v2-serves": lambda lab: told(lab, "run/slot").split() == ["ledger-green"],
