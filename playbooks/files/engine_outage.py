@@ -17,8 +17,10 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 from archive import Checks, Stop, ask, fail
+from breaker_told import judge_told
 from deployment import ask_http
 from proof_check import Event, Verifier
+from retries import judge_retries, watch_retries
 
 FAILURES = 5  # LEDGER_BREAKER_FAILURES of the lab's ledgers
 RESET_S = 1.0  # LEDGER_BREAKER_RESET_MS
@@ -29,6 +31,7 @@ RATE_TOLERANCE = 0.05
 LOOKS_S = 0.1
 PROOFS_MAX = 3000  # every event of a smoke run; of a longer one as many, evenly
 COVERED_WITHIN_S = 10.0
+_TRANSITIONS = [f"transitions_total {state}" for state in ("closed", "half-opened", "opened")]
 _SAMPLE = re.compile(r'^ledger_breaker_(\S+)\{dependency="merkle-engine"(?:,\w+="(\S+)")?\} (\S+)$')
 
 
@@ -60,6 +63,7 @@ def watch(wanted: dict[str, Any], _: Checks) -> None:
     probed = _breaker(url)
     failed = "calls_total failed"
     facts = {
+        "transitions": sum(map(before.__getitem__, _TRANSITIONS)),
         "opened": opened["transitions_total opened"] - before["transitions_total opened"],
         "failures": opened[failed] - before[failed],
         "opened_s": round(opened_s, 3),
@@ -72,6 +76,19 @@ def watch(wanted: dict[str, Any], _: Checks) -> None:
         "slope": round(_slope(wanted, float(wanted["seconds"])), 2),
     }
     Checks(wanted["outputs"]).save(json.dumps(facts))
+
+
+def retries(wanted: dict[str, Any], checks: Checks) -> None:
+    """How the ledger tries a dead engine again, saved beside what ``watch`` saw; asks 40 times."""
+    components, path = wanted["components"], _covered(wanted)
+    url = components["ledger-proofs"]["url"]
+    facts = json.loads((Path(wanted["outputs"]) / "saved").read_text("utf-8"))
+    facts["retries"] = watch_retries(
+        int(components["merkle-engine"]["port"]),
+        lambda: ask_http(url, "GET", path)[0],
+        lambda: _breaker(url)["state "] == 0,
+    )
+    checks.save(json.dumps(facts))
 
 
 def judge(wanted: dict[str, Any], checks: Checks) -> None:
@@ -97,7 +114,12 @@ def judge(wanted: dict[str, Any], checks: Checks) -> None:
     good = abs(facts["slope"] - rate) <= rate * RATE_TOLERANCE
     limit = f"{rate:g}/s offered, within {RATE_TOLERANCE:.0%}"
     checks.add("backlog-grows-as-offered", good, limit, f"{facts['slope']:g}/s")
+    if "retries" in facts:
+        judge_retries(facts["retries"], checks)
     _closes(wanted, checks)
+    lines = _log(wanted)
+    metrics = _breaker(wanted["components"]["ledger-proofs"]["url"])
+    judge_told(lines, "merkle-engine", facts["transitions"], metrics, checks)
     _refusals_do_not_count(wanted, checks)
     _nothing_unhandled(wanted, checks)
 
@@ -169,10 +191,15 @@ def _refusals_do_not_count(wanted: dict[str, Any], checks: Checks) -> None:
     checks.add("does-not-count-404", good, expected, seen)
 
 
-def _nothing_unhandled(wanted: dict[str, Any], checks: Checks) -> None:
+def _log(wanted: dict[str, Any]) -> list[str]:
+    """Lines of the drill; the last may still be on its way."""
     with Path(wanted["components"]["ledger-proofs"]["log"]).open("rb") as file:
         file.seek(int(wanted["log_from"]))
-        lines = file.read().decode("utf-8", "replace").splitlines()
+        return file.read().decode("utf-8", "replace").splitlines()
+
+
+def _nothing_unhandled(wanted: dict[str, Any], checks: Checks) -> None:
+    lines = _log(wanted)
     bad = [line for line in lines if "Traceback" in line or "Exception in ASGI" in line]
     good = bool(lines) and not bad  # the breaker's own lines must be there
     seen = f"{len(bad)} in {len(lines)} lines"
@@ -255,7 +282,7 @@ def _proofs(url: str, events: list[Event]) -> Iterator[tuple[Event, int, dict[st
     line.close()
 
 
-ACTS = {"watch": watch, "judge": judge, "prove": prove}
+ACTS = {"watch": watch, "retries": retries, "judge": judge, "prove": prove}
 
 
 def main() -> None:

@@ -16,6 +16,7 @@ import itertools
 from archive import Checks, Stop, ask, fail, run
 from deployment import Deployment, ask_http
 
+USUAL = "info"  # what a replica logs in a lab at rest
 REQUESTS = 300
 OVERHEAD_S = 0.025  # what a client sees beyond the service: connection, switch, a busy machine
 LOGGED_WITHIN_S = 5.0
@@ -54,27 +55,37 @@ def histogram(wanted: dict[str, Any], checks: Checks) -> None:
 
 
 def trace(wanted: dict[str, Any], checks: Checks) -> None:
-    """One id in the client's hand, the switch's log and the service's."""
+    """One id in the client's hand, the switch's log, the service's, and the audit log."""
     deployment = Deployment(wanted)
     given = f"trace-{uuid.uuid4().hex}"
-    _, headers, _ = ask_http(
-        deployment.switch["url"], "GET", _PATH, headers={"x-request-id": given}
+    # Refused for its signature, because refusals are what the audit log holds.
+    refused = {"x-request-id": given, "x-ledger-signature": f"t={int(time.time())},v1={'0' * 64}"}
+    event = {"key": given, "body": "signed by nobody"}
+    status, headers, _ = ask_http(
+        deployment.switch["url"], "POST", "/v1/observed/events", event, refused
     )
+    if status != 401:
+        raise Stop(f"a request signed by nobody is answered {status}; it stands in no audit log")
     instance, seen = headers["x-ledger-instance"], headers["x-request-id"]
     checks.add("id-in-answer", seen == given, given, seen)
     for name in ("switch", instance):
         log = Path(wanted["components"][name]["log"])
         found = _within(lambda log=log: given in log.read_text("utf-8"))
-        checks.add(
-            f"id-in-log-of-{'switch' if name == 'switch' else 'service'}", found, given, name
-        )
+        place = f"id-in-log-of-{'switch' if name == 'switch' else 'service'}"
+        checks.add(place, found, f"{given} in {name}'s", "there" if found else "not there")
+    sql = f"SELECT reason FROM audit WHERE request_id = '{given}'"  # noqa: S608 - hex, our own
+    rows = deployment.psql(sql)
+    audited = ["signature-wrong"]
+    checks.add(
+        "id-in-audit-log", rows.split() == audited, f"{given}: {audited[0]}", rows or "no entry"
+    )
 
 
 def logs(wanted: dict[str, Any], checks: Checks) -> None:
     """Lines are JSON, none is missing, no body stands in them, and the level filters."""
     name, replica = wanted["replica"], _replica(wanted, wanted["replica"])
     path, secret = Path(replica["log"]), uuid.uuid4().hex
-    run([replica["ctl"], "start", name, "log-level=info"], f"starting {name}")
+    run([replica["ctl"], "start", name, f"log-level={USUAL}"], f"starting {name}")
     start = path.stat().st_size
     event = {"key": uuid.uuid4().hex, "body": secret}
     ask_http(replica["url"], "POST", "/v1/observed/events", event)
@@ -93,8 +104,22 @@ def logs(wanted: dict[str, Any], checks: Checks) -> None:
     ask_http(replica["url"], "GET", _PATH)
     time.sleep(0.5)
     below = [line for line in _from(path, start).splitlines() if '"level": "error"' not in line]
-    run([replica["ctl"], "start", name, "log-level=info"], f"starting {name}")
+    run([replica["ctl"], "start", name, f"log-level={USUAL}"], f"starting {name}")
     checks.add("log-level-filters", not below, "errors only", f"{len(below)} lines below")
+
+
+def usual(wanted: dict[str, Any], _: Checks) -> None:
+    """It runs and logs as it did; safe to be said again."""
+    name, replica = wanted["replica"], _replica(wanted, wanted["replica"])
+    run([replica["ctl"], "start", name, f"log-level={USUAL}"], f"starting {name}")
+
+
+def is_usual(wanted: dict[str, Any], checks: Checks) -> None:
+    """Changes nothing; stops when it does not run, or logs less or more than it did."""
+    name, replica = wanted["replica"], _replica(wanted, wanted["replica"])
+    server = json.loads(run([replica["ctl"], "status"], "asking the supervisor"))[name]
+    seen = server["params"]["log-level"] if server["pid"] else "does not run"
+    checks.must("logs-as-usual", seen == USUAL, USUAL, seen)
 
 
 def _replica(wanted: dict[str, Any], name: str) -> dict[str, Any]:
@@ -143,7 +168,13 @@ def _json(line: str) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-ACTS = {"histogram": histogram, "trace": trace, "logs": logs}
+ACTS = {
+    "histogram": histogram,
+    "trace": trace,
+    "logs": logs,
+    "usual": usual,
+    "is-usual": is_usual,
+}
 
 
 def main() -> None:

@@ -21,8 +21,9 @@ from fireproof.cli.compose import vocabulary
 from fireproof.cli.with_lab import named_components
 from fireproof.drillfile import load_drill
 from fireproof.model.params import Asked
+from support.drilled import DRILLS
 from support.drilled_lab import RAN_TO_ITS_END, DrilledLab
-from support.killing import NAMED, Kill, grow_old, named_kills, random_kills, shard
+from support.killing import Kill, grow_old, named_kills, random_kills, shard
 from support.lab_project import HERE
 from support.legal import ended_by_itself, phase_at, stays_recovered, undone_after_s, why_not_legal
 from support.residue import left_behind
@@ -31,68 +32,6 @@ from support.standing_lab import SETTLES_WITHIN_S, differences, serving_from, st
 pytestmark = [pytest.mark.component, pytest.mark.crash, pytest.mark.full]
 
 
-@dataclass(frozen=True)
-class Drilled:
-    """A shipped drill, how often it is killed at random, and where it is killed by name."""
-
-    name: str
-    at_random: int
-    points: tuple[str, ...]
-
-
-# After what fails where is in front of it, "seen:" is in the middle of a step (support.moments).
-RECOVER, VERIFY = "step-start.recover:after", "step-start.verify:after"
-DRILLS = (
-    Drilled(
-        "backup-restore",
-        120,
-        (*NAMED, "move:before", "move:after", "move#2:before", "canary-read:after"),
-    ),
-    Drilled("auth-failfast", 2, (VERIFY,)),
-    Drilled("backup-restore-synchronous", 2, ("seen:receiver-runs", "injected:after", VERIFY)),
-    Drilled("blue-green", 2, ("seen:moved", "injected:after", "step-start.recover#2:after")),
-    Drilled("cache-loss", 2, ("injected:after", "seen:cache-stopped", VERIFY)),
-    Drilled("cert-rotation", 2, ("injected:after", RECOVER, VERIFY)),
-    Drilled(
-        "corrupt-store",
-        2,
-        (
-            *("intent#2:after", "seen:database-stopped", "seen:data-aside"),
-            *("seen:restored-beside-aside", "seen:half-discarded", "revert-begin:after"),
-        ),
-    ),
-    Drilled("crash-durability", 2, ("injected:after", "injected#2:after", "reverted:before")),
-    Drilled("drain", 2, ("injected:after", "seen:replica-stopped", VERIFY)),
-    Drilled("engine-hang", 2, ("injected:after", "seen:engine-stopped", VERIFY)),
-    Drilled("engine-outage", 2, ("injected:after", RECOVER, "revert-begin:after")),
-    Drilled(
-        "failover",
-        2,
-        (
-            *("seen:standby-waited-for", "injected:after", "seen:standby-promoted"),
-            *("seen:switching-back", VERIFY, "revert-begin:after"),
-        ),
-    ),
-    Drilled("key-rotation", 2, ("intent:after", "seen:two-keys", VERIFY)),
-    Drilled("migration", 2, ("injected:after", "injected#2:after", "step-start.recover#3:after")),
-    Drilled("pool-exhaustion", 2, ("injected:after", RECOVER, VERIFY)),
-    Drilled("provider-failover", 2, ("injected#2:after", "seen:providers-refuse", VERIFY)),
-    Drilled("rate-limit", 2, ("injected:after", "seen:limiter-stopped", VERIFY)),
-    Drilled("replay", 2, ("injected:after", VERIFY)),
-    Drilled("restore-and-replay", 2, ("seen:receiver-runs", RECOVER, VERIFY)),
-    Drilled(
-        "rollback",
-        2,
-        ("seen:v2-runs", "seen:v2-serves", "injected:after", "step-start.recover#2:after"),
-    ),
-    Drilled(
-        "secret-rotation",
-        2,
-        ("seen:two-secrets", "seen:two-logins", "step-start.verify#2:after", "revert-begin:after"),
-    ),
-    Drilled("soak", 2, ("phase.verify:after",)),
-    Drilled("tenant-isolation", 2, (VERIFY,)),
-)
 SEED = os.environ.get("FIREPROOF_SEED", "1")
 ONLY = os.environ.get("FIREPROOF_CRASH_DRILLS", "").split()
 
@@ -225,7 +164,8 @@ def test_a_drill_killed(kill: Kill, ground: Ground, facts: dict[str, Any]) -> No
         # clients were promised writes of a standby that had replaced it.
         if not stays and "/switched-" not in now and Path(before).exists():
             assert now == before, said
-        assert differences(stood, lab.lab, within_s=SETTLES_WITHIN_S) == [], said
+        changed = differences(stood, lab.lab, within_s=SETTLES_WITHIN_S)
+        assert changed == [], "\n".join([*changed, said])
         # Complete copies stay: one that served may hold writes that clients were promised.
         may_stay = [path for path in made if Path(path).name.startswith(("restored-", "switched-"))]
         may_stay += [f"{before}.aside-{run}"] if stays else []

@@ -55,6 +55,7 @@ SEEN: dict[str, Callable[[Lab], bool]] = {
     "v2-runs": lambda lab: '"v2"' in told(lab, "run/ledger-green.params"),
     "v2-serves": lambda lab: told(lab, "run/slot").split() == ["ledger-green"],
     "moved": lambda lab: "ledger-green" in told(lab, "run/slot"),
+    "logs-errors-alone": lambda lab: '"error"' in told(lab, "run/ledger-amber.params"),
     "replica-stopped": lambda lab: not (lab.folder.run / "ledger-green.pid").exists(),
     "cache-stopped": lambda lab: not (lab.folder.run / "cache-store.pid").exists(),
     "limiter-stopped": lambda lab: not (lab.folder.run / "limiter-store.pid").exists(),

@@ -17,6 +17,7 @@ from fireproof.model.judgement import Judgement, ObjectiveResult
 from fireproof.model.plan import Plan
 from fireproof.model.record import KINDS, Record
 from fireproof.model.sample import (
+    ALERT_HEADER,
     CANARY_HEADER,
     PRESENT_HEADER,
     PROBE_HEADER,
@@ -31,6 +32,11 @@ CANARY = {
     "rate": "10/s",
     "read-from": "ledger-db",
     "query": "select key, body from canary",
+}
+PAGE = {
+    "alerts": ["Stale"],
+    "metrics": "http://127.0.0.1:1/metrics",
+    "rules": [{"alert": "Stale", "expr": "age > 5"}],
 }
 RTO = {"rto": "10s", "from": "api", "hold": "2s"}
 RPO = {"rpo": "0s", "lost": 0, "from": "canary"}
@@ -230,3 +236,17 @@ def recovered_run(
     tale = Tale().phase("preflight", 89.0).phase("baseline", 90.0)
     tale.probe(probe_csv(rows)).fault().phase("recover", 100.1).recovered(recovered_at)
     return tale.phase("verify").phase("refuse", 119.0).undone(120.0)
+
+
+def alerts_csv(
+    received: list[tuple[float, str]], *, pause: tuple[float, float] = (0, 0), until: float = 120.0
+) -> bytes:
+    """A file with an evaluation each 250 ms but for a pause, and notices of ``Stale``."""
+    rows = [ALERT_HEADER]
+    at = 90.0
+    while at < until:
+        if not pause[0] <= at < pause[1]:
+            rows.append(f"scrape,,{ns(at)},{ns(at + 0.01)},ok")
+        at += 0.25
+    rows += [f"received,Stale,{ns(t)},{ns(t + 0.001)},{how}" for t, how in received]
+    return ("\n".join(rows) + "\n").encode()

@@ -117,13 +117,13 @@ def _web(says: Says) -> dict[str, str]:
     """Its answers; of one that takes events, whether a new one is taken and read back."""
     if not str(says.get("url", "")).startswith("http"):
         return {}
-    found = {path: str(_ask(says, path)[0]) for path in ("/healthz", "/readyz", "/version")}
+    found = {path: _told(_ask(says, path)) for path in ("/healthz", "/readyz", "/version")}
     key = str(time.monotonic_ns())
     status, body = _ask(says, "/v1/after-the-kill/events", {"key": key, "body": "still here?"})
     if status == 201:
         read = _ask(says, f"/v1/after-the-kill/events/{json.loads(body)['seq']}")[1]
         found["a write"] = "taken and read" if key in read else f"read as {read[:80]!r}"
-    return {**found, "answers a write": str(status)}
+    return {**found, "answers a write": _told((status, body))}
 
 
 def _links(says: Says) -> dict[str, str]:
@@ -214,9 +214,16 @@ def _ask(says: Says, path: str, content: Any = None) -> tuple[int, str]:
         with urllib.request.urlopen(asked, timeout=_ASK_S, context=trust) as answer:  # noqa: S310
             return answer.status, answer.read().decode("utf-8", "replace")
     except urllib.error.HTTPError as err:
-        return err.code, ""
+        with err:
+            return err.code, err.read().decode("utf-8", "replace")
     except OSError as err:
         return 0, str(err)
+
+
+def _told(answer: tuple[int, str]) -> str:
+    """The status; of one that says that the server is at fault, why."""
+    status, body = answer
+    return f"{status} {body[:200]}" if status == 0 or status >= 500 else str(status)
 
 
 def _listed(dsn: str, query: str) -> str:

@@ -122,6 +122,32 @@ def test_a_neighbour_notices_nothing(
     assert during <= limit
 
 
+def test_at_its_limit_the_promise_is_kept_and_the_refusals_are_counted(
+    identity: Identity, ledger: Ledger, record_property: Callable[[str, object], None]
+) -> None:
+    """What is accepted is answered in time; each refusal stands where an alert can see it."""
+    refusals = 'ledger_refusals_total{reason="rate-limited"}'
+    calm = asker(identity, "premium")
+    before = _p95_ms([_timed(calm, ledger) for _ in range(40)])
+    ask, counted = asker(identity, "standard"), ledger.metric(refusals, 0.0)
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda _: _timed(ask, ledger), range(320)))
+    counted = ledger.metric(refusals, 0.0) - counted
+    refused = sum(status == 429 for status, _ in answers)
+    during = _p95_ms([each for each in answers if each[0] == 200])
+
+    # Four clients on a shared machine: three times and 100 ms are far from being starved.
+    limit = 3 * before + 100
+    expected = (
+        f"{refused} refusals in the metrics, accepted ones answered within {limit:.0f} ms (p95)"
+    )
+    record_property("expected", expected)
+    record_property("observed", f"{counted:.0f} in the metrics, {during:.0f} ms")
+    assert {status for status, _ in answers} == {200, 429}
+    assert counted == refused
+    assert during <= limit
+
+
 def _timed(ask: Callable[[Ledger], httpx.Response], ledger: Ledger) -> tuple[int, float]:
     began = time.monotonic()
     status = ask(ledger).status_code

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from fireproof.catalog.checklist import ChecklistRow, load_checklist
-from fireproof.catalog.coverage import Proof, Shown, covered
+from fireproof.catalog.coverage import Proof, Shown, ShownDay, covered
 
-__all__ = ["ChecklistRow", "Proof", "Shown", "covered", "load_checklist"]
+__all__ = ["ChecklistRow", "Proof", "Shown", "ShownDay", "covered", "load_checklist"]

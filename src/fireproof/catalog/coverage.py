@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from fireproof.model.drill import CheckObjective
+from fireproof.model.drill import CheckObjective, Timeline
+from fireproof.model.gameday import GameDayPlan
 from fireproof.model.plan import Plan
 from fireproof.model.quantity import format_seconds
 from fireproof.model.verdict import Verdict, combine
@@ -17,6 +18,15 @@ class Shown:
     """A run whose bundle has been verified: its plan and the judgement in it."""
 
     plan: Plan
+    judgement: Mapping[str, Any]
+    identity: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShownDay:
+    """A game day whose bundle, and those of its drills, have been verified."""
+
+    plan: GameDayPlan
     judgement: Mapping[str, Any]
     identity: str
 
@@ -34,11 +44,11 @@ class Proof:
     profile: str
 
 
-def covered(runs: Iterable[Shown]) -> dict[int, tuple[Proof, ...]]:
+def covered(runs: Iterable[Shown | ShownDay]) -> dict[int, tuple[Proof, ...]]:
     """Proofs by row. Without an observed value there is none, whatever the verdict."""
     found: dict[int, list[Proof]] = {}
     for run in runs:
-        for proof in _proofs(run):
+        for proof in _proofs(run) if isinstance(run, Shown) else _proofs_of_day(run):
             found.setdefault(proof.row, []).append(proof)
     return {row: tuple(proofs) for row, proofs in sorted(found.items())}
 
@@ -65,6 +75,26 @@ def _proofs(run: Shown) -> Iterator[Proof]:
                 yield _proof(run, row, name, Verdict(result["verdict"]), observed)
 
 
+def _proofs_of_day(day: ShownDay) -> Iterator[Proof]:
+    """What the day shows of itself; its drills are runs of their own."""
+    gameday = day.plan.gameday
+    covers = {
+        "budget": gameday.budget.covers if gameday.budget else (),
+        "apart": gameday.apart.covers if gameday.apart else (),
+    }
+    for result in day.judgement.get("objectives", ()):
+        for row in covers[result["kind"]]:
+            yield Proof(
+                row,
+                gameday.gameday,
+                result["name"],
+                Verdict(result["verdict"]),
+                result["reason"],
+                day.plan.run,
+                day.plan.members[0].profile,
+            )
+
+
 def _proof(run: Shown, row: int, what: str, verdict: Verdict, observed: str) -> Proof:
     plan = run.plan
     return Proof(row, plan.drill.drill, what, verdict, observed, plan.run, plan.profile)
@@ -75,6 +105,8 @@ def _observed(objective: object, result: Mapping[str, Any], judgement: Mapping[s
     if isinstance(objective, CheckObjective):
         made = all(_seen([check], judgement) for check in objective.checks)
         return str(result["reason"]) if made else ""
+    if isinstance(objective, Timeline):  # one number of it would not be the row's
+        return str(result["reason"]) if result["measured"] else ""
     measured = [measure for measure in result["measured"] if measure["interval"] is not None]
     return _interval(measured[0]) if measured else ""
 

@@ -14,7 +14,7 @@ from fireproof.cli.settings import default_evidence
 from fireproof.errors import VerificationError
 
 if TYPE_CHECKING:
-    from fireproof.catalog import Shown
+    from fireproof.catalog import Shown, ShownDay
     from fireproof.evidence import VerificationReport
 
 
@@ -41,7 +41,7 @@ def command(
 
     root = EvidenceRoot(evidence or default_evidence())
     trust = None if keys else root.trust
-    runs: list[Shown] = []
+    runs: list[Shown | ShownDay] = []
     source: list[str] = []
     for bundle in bundles:
         trusted = load_trusted_keys(keys, trust, bundle=bundle)
@@ -58,7 +58,7 @@ def command(
         if is_gameday(bundle):
             members = verify_members(bundle, verify, read_journal)
             _hold(report, members.step.problems)
-            runs += [_shown(member) for member in members.bundles]
+            runs += [_shown_day(report), *(_shown(member) for member in members.bundles)]
         else:
             runs.append(_shown(report))
         source.append(_described(report))
@@ -83,6 +83,15 @@ def _shown(report: VerificationReport) -> Shown:
     plan = Plan.model_validate_json((report.folder / "plan.json").read_bytes())
     judgement = json.loads((report.folder / "run.json").read_bytes())["judgement"]
     return Shown(plan, judgement, report.identity or "")
+
+
+def _shown_day(report: VerificationReport) -> ShownDay:
+    from fireproof.catalog import ShownDay
+    from fireproof.model.gameday import GameDayPlan
+
+    plan = GameDayPlan.model_validate_json((report.folder / "plan.json").read_bytes())
+    judgement = json.loads((report.folder / "run.json").read_bytes())["judgement"]
+    return ShownDay(plan, judgement, report.identity or "")
 
 
 def _described(report: VerificationReport) -> str:

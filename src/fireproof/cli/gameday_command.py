@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fireproof.cli.settings import RunSettings, default_evidence
+from fireproof.cli.settings import MOST_WORKERS, RunSettings, default_evidence
 from fireproof.errors import EnvironmentRefusal, UsageError
 from fireproof.model.params import PROFILES, Profile
 
@@ -32,6 +32,11 @@ if TYPE_CHECKING:
 @click.option(
     "--confirm", multiple=True, metavar="COMPONENT", help="may be broken; asked for in production"
 )
+@click.option(
+    "--workers",
+    type=click.IntRange(0, MOST_WORKERS),
+    help="processes of each load, with a Locust master; default: as the drills say",
+)
 @click.option("--typed", default="", metavar="NAME", help="the production environment's name")
 def command(
     file: Path,
@@ -41,6 +46,7 @@ def command(
     params: tuple[str, ...],
     output: str | None,
     confirm: tuple[str, ...],
+    workers: int | None,
     typed: str,
 ) -> int:
     """Run the drills that FILE names and seal one bundle that refers to theirs.
@@ -59,6 +65,8 @@ def command(
     drilled = {name for member in loaded.members for name in member.loaded.drill.components}
     if strangers := sorted(set(confirm) - drilled):
         raise UsageError(f"--confirm {strangers[0]}: no drill of this game day drills it")
+    if workers is not None and not any(member.loaded.drill.load for member in loaded.members):
+        raise UsageError(f"--workers {workers}: no drill of this game day has a load")
     refuse_outside_window(loaded, datetime.now(UTC))
     base = RunSettings(
         file,
@@ -67,6 +75,7 @@ def command(
         output or "plain",
         confirm=confirm,
         typed=typed,
+        workers=workers,
     )
     settings = [
         RunSettings(

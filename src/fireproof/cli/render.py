@@ -19,7 +19,8 @@ from fireproof.model.record import Record
 HEARTBEAT_S = 60.0
 _MARK = {"met": "met", "missed": "MISSED", "inconclusive": "UNKNOWN"}
 _COLOUR = {"met": "32", "passed": "32;1", "inconclusive": "33;1"}
-_TOLD = ("rpo", "slo", "requests", "growth")  # kinds that say more than their first number
+# Kinds that say more than their first number.
+_TOLD = ("rpo", "slo", "requests", "growth", "timeline")
 _PHASES = {
     "preflight": "before anything is touched",
     "baseline": "watching the healthy system",

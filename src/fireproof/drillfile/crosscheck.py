@@ -172,6 +172,10 @@ def _objective(
     if objective.variant == "mttd":
         _longer_than_nothing(table, path, ("mttd",), findings)
         _which_alert(objective, probe, findings)
+    if objective.variant == "mitigation":
+        _longer_than_nothing(table, path, ("mitigation",), findings)
+        for key, wanted in (("detection", "mttd"), ("recovery", "rto")):
+            _refers(objective, key, wanted, draft, findings)
     if objective.variant == "checks":
         _twice(child(table, "checks"), (*path, "checks"), findings)
     _covers(table, path, findings)
@@ -201,6 +205,18 @@ def _harmless(draft: Draft, findings: Findings) -> None:
         if objective.variant in _SOURCES and objective.variant != "growth":
             text = "is measured from the injection, and there is no fault; add one under `fault:`"
             findings.add(objective.table.at, objective.path, text)
+
+
+def _refers(
+    objective: PlacedEntry, key: str, wanted: str, draft: Draft, findings: Findings
+) -> None:
+    """Another objective that is named here is there, and of the sort that is meant."""
+    node = child(objective.table, key)
+    names = [other.name for other in draft.objectives if other.variant == wanted]
+    if isinstance(node, Scalar) and isinstance(node.value, str) and node.value not in names:
+        text = f"expected the name of an objective with `{wanted}:`, got {shown(node.value)}"
+        cure = suggestion(node.value, names)
+        findings.add(node.at, (*objective.path, key), f"{text}{cure}")
 
 
 def _which_alert(objective: PlacedEntry, probe: PlacedEntry | None, findings: Findings) -> None:

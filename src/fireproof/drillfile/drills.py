@@ -27,6 +27,7 @@ from fireproof.model.drill import (
     ResourcesProbe,
     SqlProbe,
     TcpProbe,
+    Timeline,
     Use,
     plugin_probe,
 )
@@ -54,6 +55,7 @@ OBJECTIVES: Mapping[str, type[BaseModel]] = {
     "rto": RecoveryTime,
     "rpo": DataLoss,
     "mttd": Detection,
+    "mitigation": Timeline,
     "checks": CheckObjective,
     "slo": Slo,
     "requests": Requests,

@@ -35,6 +35,7 @@ class LoadedGameDay:
 
     gameday: GameDay
     members: tuple[LoadedMember, ...]
+    others: Mapping[str, GameDay]  # that ``apart`` names, by their files beside this one
 
 
 def read_gameday(
@@ -59,8 +60,9 @@ def read_gameday(
     root = parse(read_text(path, findings) or "", lambda *_: None)
     reader = _Reader(path, Marks(str(path), root), findings, vocabulary)
     members = reader.members(gameday, profile, values or {})
+    others = reader.others(gameday, path)
     reader.raise_if_any()
-    return LoadedGameDay(gameday, tuple(members))
+    return LoadedGameDay(gameday, tuple(members), others)
 
 
 class _Reader:
@@ -99,6 +101,23 @@ class _Reader:
             self._apart(beside)
             found += [member for _, member in beside]
         return found
+
+    def others(self, gameday: GameDay, path: FilePath) -> dict[str, GameDay]:
+        """The game day that this one is apart from."""
+        if gameday.apart is None:
+            return {}
+        name, at = gameday.apart.from_, ("apart", "from")
+        file = path.parent / f"{name}.yaml"
+        if not file.is_file() or file.samefile(path):
+            names = [one.stem for one in sorted(path.parent.glob("*.yaml")) if one != path]
+            text = f"expected another game day of this folder, got {shown(name)}"
+            self._findings.add(self._marks.at(*at), at, text + suggestion(name, names))
+            return {}
+        try:
+            return {name: load_gameday(file)}
+        except DrillFileError as error:
+            self._elsewhere |= dict.fromkeys(error.problems)
+            return {}
 
     def _by_drill(self, gameday: GameDay, values: Mapping[str, str]) -> dict[str, dict[str, str]]:
         names = {entry.drill for group in gameday.groups() for entry in group}

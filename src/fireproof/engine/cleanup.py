@@ -9,11 +9,13 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from fireproof.clock import clock_pair, monotonic_ns
 from fireproof.engine.revert import look_for_residue, revert_all
 from fireproof.engine.services import Services
 from fireproof.errors import JournalError
 from fireproof.guard.folder import RunFolder
 from fireproof.journal import JournalWriter
+from fireproof.model.drill import RESIDUE, CheckObjective
 from fireproof.model.plan import Plan
 from fireproof.model.record import Record
 from fireproof.processes import descendants, identify, kill_tree, marked, temporary_prefix
@@ -77,13 +79,37 @@ class Cleanup:
         """End stray processes of the run, then look and record what is left."""
         if self._owed is not None:
             self.note("abort", **self._owed)
+        before_ns = monotonic_ns()
         left = self.end_strays(spare) + self._remove_private_folders()
-        look_for_residue(
-            self._journal.records,
-            self._services.faults,
-            self.note,
-            recovered=recovered,
-            strays=left,
+        looked, found = look_for_residue(
+            self._journal.records, self._services.faults, recovered=recovered
+        )
+        looked.append("processes and private folders of the run")
+        found += left
+        expected = f"nothing left of {', '.join(looked)}"
+        self.check(
+            RESIDUE, not found, expected, f"left: {'; '.join(found) or 'nothing'}", before_ns
+        )
+        self.note("residue", clean=not found, found=found, clocks=clock_pair())
+
+    def check(
+        self, name: str, ok: bool, expected: str, observed: str, before_ns: int | None = None
+    ) -> None:
+        """Record one of the runner's own checks, if an objective names it."""
+        objectives = self._plan.asked().values()
+        if not any(isinstance(o, CheckObjective) and name in o.checks for o in objectives):
+            return
+        after_ns = monotonic_ns()
+        self.note(
+            "check",
+            name=name,
+            ok=ok,
+            expected=expected,
+            observed=observed,
+            before_ns=after_ns if before_ns is None else before_ns,
+            after_ns=after_ns,
+            phase="revert",
+            index=0,
         )
 
     def _remove_private_folders(self) -> list[str]:

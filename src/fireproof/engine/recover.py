@@ -173,6 +173,10 @@ def _undo(journal: JournalWriter, cleanup: Cleanup, why: str, by: str) -> None:
 
 def _was_recovered(journal: JournalWriter) -> bool:
     steps = [r.data["ok"] for r in journal.records if r.kind == "step-end"]
-    checks = [r.data["ok"] for r in journal.records if r.kind == "check"]
+    checks = [
+        r.data["ok"]
+        for r in journal.records
+        if r.kind == "check" and r.data["phase"] != "revert"  # the runner's own, of the way down
+    ]
     said = [r.data["ok"] for r in journal.records if r.kind == "recovered"]
     return bool(said) and all(ok is True for ok in steps + checks + said)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from fireproof.clock import clock_pair, monotonic_ns
+from fireproof.clock import monotonic_ns
 from fireproof.errors import FireproofError
 from fireproof.guard.standing import standing
 from fireproof.model.ports import Fault
@@ -54,16 +54,12 @@ def _revert(
 
 
 def look_for_residue(
-    records: Sequence[Record],
-    faults: Mapping[str, Fault],
-    note: Note,
-    *,
-    recovered: bool,
-    strays: Sequence[str],
-) -> None:
-    """Look once more at every fault and every process of the run; record what is left."""
-    found = list(strays)
+    records: Sequence[Record], faults: Mapping[str, Fault], *, recovered: bool
+) -> tuple[list[str], list[str]]:
+    """Look once more at every fault of the run; what was looked at, and what is left."""
+    looked, found = [], []
     for intent in (record.data for record in records if record.kind == "intent"):
+        looked.append(str(intent["label"]))
         fault = faults.get(intent["kind"])
         try:
             left = fault.present(intent["undo"], recovered=recovered) if fault else "unknown fault"
@@ -71,4 +67,4 @@ def look_for_residue(
             left = f"could not be told: {type(error).__name__}: {error}"
         if left is not None:
             found.append(f"{intent['label']}: {left}")
-    note("residue", clean=not found, found=found, clocks=clock_pair())
+    return looked, found

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -17,22 +16,21 @@ from fireproof.engine.probing import located, probe_address
 from fireproof.engine.revert import ATTEMPTS, UNDO_TIMEOUT_NS
 from fireproof.engine.services import Services
 from fireproof.engine.stage import Stage
+from fireproof.engine.watch import Watch, Watched
 from fireproof.errors import FireproofError, JournalError
 from fireproof.guard.folder import RunFolder
 from fireproof.guard.heartbeat import Heart
 from fireproof.guard.interrupt import Interrupted, Interrupts
 from fireproof.journal import JournalWriter
-from fireproof.model.drill import CanaryProbe, Detection, RecoveryTime, Use
+from fireproof.model.drill import ABORT_CONDITIONS, CanaryProbe, Detection, RecoveryTime, Use
 from fireproof.model.environment import resolve
 from fireproof.model.plan import Plan
-from fireproof.model.ports import Armed, RunningLoad, RunningProbe
+from fireproof.model.ports import Armed, RunningProbe
 from fireproof.processes import use_temporary_folder
 
 _TICK_S = 0.1
-_WATCH_S = 0.2  # abort conditions are looked at this often
 _PROBE_START_S = 5.0
 READ_S = 30.0  # presence of every canary write
-_CONDITION = re.compile(r"([a-z0-9-]+)\.errors > (\d+)( before fault)?")
 
 
 class Halt(FireproofError):
@@ -64,12 +62,16 @@ class Run:
         self._phase = "open"
         self._aborted = False
         self._over = threading.Event()
+        self._watch = Watch(
+            plan.drill.abort, self._watched, lambda: self._phase, interrupts.request
+        )
         self._stage = Stage(plan, folder, services, self._note, interrupts, heart)
         self.cleanup = self._cleanup = Cleanup(folder, plan, journal, services)
 
     def execute(self, plan_sha256: str) -> None:
         """From OPEN to RESIDUE_CHECKED; whatever happens in between is recorded and undone."""
-        watcher = threading.Thread(target=self._watch, name="abort-conditions", daemon=True)
+        args = (self._over,)
+        watcher = threading.Thread(target=self._watch.run, args=args, name="abort", daemon=True)
         recovered = False
         try:
             self._note(
@@ -211,6 +213,7 @@ class Run:
                 self._read_canaries(note)
         self._loads.stop(note, self._cleanup.remark)
         self._stop_probes(note)
+        self._cleanup.check(ABORT_CONDITIONS, *self._watch.found())
         self._cleanup.residue(recovered=recovered, spare=self._spared())
 
     # parts of phases
@@ -378,20 +381,5 @@ class Run:
         self._aborted = True
         self._cleanup.abort(why, by, self._phase, signum)
 
-    def _watch(self) -> None:
-        """Abort conditions, all the time, from a thread of their own."""
-        conditions = [_CONDITION.fullmatch(abort.when) for abort in self._drill.abort]
-        while not self._over.wait(_WATCH_S):
-            for match in conditions:
-                watched: dict[str, RunningProbe | RunningLoad] = dict(self._probes)
-                watched |= self._loads.running
-                probe = match and watched.get(match[1])
-                if not match or probe is None:
-                    continue
-                if match[3] and self._phase not in ("open", "preflight", "baseline"):
-                    continue
-                errors = probe.errors()
-                if errors > int(match[2]):
-                    self._interrupts.request(
-                        f"abort condition {match[0]!r}: {errors} errors", "abort-condition"
-                    )
+    def _watched(self) -> Watched:
+        return {**self._probes, **self._loads.running}

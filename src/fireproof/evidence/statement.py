@@ -82,6 +82,8 @@ def parse_run(data: bytes) -> RunFile:
     judgement = _object(record, "judgement", RUN)
     where = f"{RUN}: judgement"
     objectives = _verdicts(judgement, "objectives" if kind == "drill" else "drills", where)
+    if kind == "gameday" and "objectives" in judgement:  # of the day itself
+        objectives += _verdicts(judgement, "objectives", where)
     if len({name for name, _ in objectives}) != len(objectives):
         raise MalformedError(f"{where}.objectives: a name stands twice")
     _object(record, "environment_record", RUN)

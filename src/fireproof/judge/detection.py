@@ -79,6 +79,39 @@ def judge_detection(
     """
     injection = story.injection()
     source = story.source(objective.from_)
+    samples, first = find_alert(objective, probe, story)
+    wanted = objective.alert or probe.alerts[0]
+    evaluator = "the embedded evaluator" if probe.metrics else "an Alertmanager outside"
+    limit = limit_text(objective.mttd)
+    if first is None:
+        watched = _watched_until(story) - injection.after_ns
+        if watched < objective.mttd:
+            raise CannotTell(f"{wanted} did not arrive, and the run ended before the limit {limit}")
+        never = Interval(watched, math.inf)
+        reason = f"{wanted} never arrived from {evaluator} within {span(never)}, limit {limit}"
+        return _result(name, objective, Verdict.MISSED, never, reason, samples)
+    mttd = Interval(
+        max(0, first.before_ns - injection.after_ns), first.after_ns - injection.before_ns
+    )
+    verdict = judge_at_most(mttd, objective.mttd)
+    reason = f"{wanted} arrived from {evaluator} after {span(mttd)}{compared(verdict, limit)}"
+    pause = _longest_pause(samples, injection, first)
+    if verdict is not Verdict.MET and pause > 2 * source.period_ns + _PAUSE_NS:
+        verdict = Verdict.INCONCLUSIVE
+        reason += f"; but its evaluator paused for {span(Interval(pause, pause))}"
+    return _result(name, objective, verdict, mttd, reason, samples)
+
+
+def find_alert(
+    objective: Detection, probe: AlertProbe, story: Story
+) -> tuple[AlertSamples, Span | None]:
+    """The samples, and the receipt of the alert after the harm; None when it never came.
+
+    Raises:
+        CannotTell: when there is no measurement at all, or the alert was firing before.
+    """
+    injection = story.injection()
+    source = story.source(objective.from_)
     try:
         samples = parse_alerts(source.data)
     except MalformedError as error:
@@ -90,27 +123,8 @@ def judge_detection(
     before = [notice for notice in mine if notice.at.before_ns < injection.before_ns]
     if before and before[-1].firing:
         raise CannotTell(f"{wanted} was firing before the harm, so it says nothing of it")
-    evaluator = "the embedded evaluator" if probe.metrics else "an Alertmanager outside"
-    after = [n for n in mine if n.firing and n.at.before_ns >= injection.before_ns]
-    limit = limit_text(objective.mttd)
-    if not after:
-        watched = _watched_until(story) - injection.after_ns
-        if watched < objective.mttd:
-            raise CannotTell(f"{wanted} did not arrive, and the run ended before the limit {limit}")
-        never = Interval(watched, math.inf)
-        reason = f"{wanted} never arrived from {evaluator} within {span(never)}, limit {limit}"
-        return _result(name, objective, Verdict.MISSED, never, reason, samples)
-    first = after[0].at
-    mttd = Interval(
-        max(0, first.before_ns - injection.after_ns), first.after_ns - injection.before_ns
-    )
-    verdict = judge_at_most(mttd, objective.mttd)
-    reason = f"{wanted} arrived from {evaluator} after {span(mttd)}{compared(verdict, limit)}"
-    pause = _longest_pause(samples, injection, first)
-    if verdict is not Verdict.MET and pause > 2 * source.period_ns + _PAUSE_NS:
-        verdict = Verdict.INCONCLUSIVE
-        reason += f"; but its evaluator paused for {span(Interval(pause, pause))}"
-    return _result(name, objective, verdict, mttd, reason, samples)
+    after = [n.at for n in mine if n.firing and n.at.before_ns >= injection.before_ns]
+    return samples, after[0] if after else None
 
 
 def _watched_until(story: Story) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from fireproof.judge.promises import judge_promises
 from fireproof.judge.words import many
 from fireproof.model.gameday import GameDayPlan, Member
 from fireproof.model.gameday_judgement import GameDayJudgement, MemberResult
@@ -16,6 +17,11 @@ _OUTCOMES = {
     ExitCode.DIRTY: Outcome.ABORTED_DIRTY,
     ExitCode.ABORTED: Outcome.ABORTED,
 }
+_CODES = {
+    Verdict.MET: int(ExitCode.OK),
+    Verdict.MISSED: int(ExitCode.MISSED),
+    Verdict.INCONCLUSIVE: int(ExitCode.INCONCLUSIVE),
+}
 _VERDICTS = {Outcome.PASSED.value: Verdict.MET, Outcome.FAILED.value: Verdict.MISSED}
 
 
@@ -26,7 +32,9 @@ def judge_gameday(plan: GameDayPlan, records: Sequence[Record]) -> GameDayJudgem
     """
     zero_ns = records[0].mono_ns if records else 0
     drills = tuple(_member(member, records, zero_ns) for member in plan.members)
+    objectives = judge_promises(plan, records, drills)
     codes = [_code(drill) for drill in drills]
+    codes += [_CODES[objective.verdict] for objective in objectives]
     aborts = [record.data for record in records if record.kind == "abort"]
     residue = [record.data for record in records if record.kind == "residue"]
     if aborts:
@@ -43,7 +51,9 @@ def judge_gameday(plan: GameDayPlan, records: Sequence[Record]) -> GameDayJudgem
     if aborts and outcome is not Outcome.ABORTED_DIRTY:
         outcome = Outcome.ABORTED  # never anything better, whatever the drills were
     reason = _reason(drills, [str(data["why"]) for data in aborts])
-    return GameDayJudgement(outcome or Outcome.INCONCLUSIVE, code, reason, drills)
+    unmet = [one for one in objectives if one.verdict is not Verdict.MET]
+    reason = "; ".join([reason, *(f"{o.name} {o.verdict.value}: {o.reason}" for o in unmet)])
+    return GameDayJudgement(outcome or Outcome.INCONCLUSIVE, code, reason, drills, objectives)
 
 
 def _code(drill: MemberResult) -> int:

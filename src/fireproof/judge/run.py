@@ -14,6 +14,7 @@ from fireproof.judge.outcome import Conclusion, conclude, find_dirt
 from fireproof.judge.phases import phase_durations
 from fireproof.judge.recovery import judge_recovery
 from fireproof.judge.story import CannotTell, Story
+from fireproof.judge.timeline import judge_timeline
 from fireproof.judge.words import limit_text
 from fireproof.model.drill import (
     AlertProbe,
@@ -24,6 +25,7 @@ from fireproof.model.drill import (
     Objective,
     RecoveryTime,
     ServiceProbe,
+    Timeline,
 )
 from fireproof.model.judgement import CheckResult, Judgement, NotAsked, ObjectiveResult
 from fireproof.model.load import Growth, Load, Requests, Slo
@@ -102,6 +104,8 @@ def _objective(
                 if not isinstance(watch, AlertProbe):
                     raise CannotTell(f"{objective.from_} is not a probe that waits for alerts")
                 return judge_detection(name, objective, watch, story)
+            case Timeline():
+                return judge_timeline(name, objective, plan, story)
             case DataLoss():
                 if not isinstance(plan.drill.probes.get(objective.from_), CanaryProbe):
                     raise CannotTell(f"{objective.from_} is not a canary")
@@ -132,6 +136,8 @@ def _unknown(name: str, objective: Objective, reason: str) -> ObjectiveResult:
             kind, limit = "rto", limit_text(objective.rto)
         case Detection():
             kind, limit = "mttd", limit_text(objective.mttd)
+        case Timeline():
+            kind, limit = "timeline", limit_text(objective.mitigation)
         case DataLoss():
             kind, limit = "rpo", limit_text(objective.rpo)
         case Slo():

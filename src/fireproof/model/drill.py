@@ -245,8 +245,25 @@ class Detection(Promise):
     covers: tuple[Row, ...] = Field(default=(), exclude_if=unsaid)
 
 
+class Timeline(Promise):
+    """Injection, alert, acknowledgement, mitigation and recovery, in this order on one clock; the
+    limit is for the time from the alert to the end of the last step of recovery.
+    """
+
+    mitigation: Duration
+    detection: Name  # the objective (mttd) whose alert it is
+    recovery: Name  # the objective (rto) that says when the service was back
+    controls: tuple[ControlId, ...] = ()
+    covers: tuple[Row, ...] = Field(default=(), exclude_if=unsaid)
+
+
+RESIDUE, ABORT_CONDITIONS = "residue", "abort-conditions"
+"""Checks that the runner itself makes where an objective names them."""
+
+
 class CheckObjective(Promise):
-    """These named checks all hold. At least one, each by the name its step gives it.
+    """These named checks all hold. At least one, each by the name its step gives it, or one of the
+    runner's own: ``residue`` and ``abort-conditions``.
 
     ``covers`` names checklist rows for all of them, or for single ones by the check's name.
     """
@@ -256,7 +273,9 @@ class CheckObjective(Promise):
     covers: tuple[Row, ...] | Mapping[str, tuple[Row, ...]] = Field(default=(), exclude_if=unsaid)
 
 
-Objective = RecoveryTime | DataLoss | Detection | CheckObjective | Slo | Requests | Growth
+Objective = (
+    RecoveryTime | DataLoss | Detection | Timeline | CheckObjective | Slo | Requests | Growth
+)
 
 
 class Baseline(Strict):

@@ -10,8 +10,9 @@ from zoneinfo import ZoneInfo
 from pydantic import Field, StringConstraints, field_validator
 
 from fireproof.model.params import Profile, Value
+from fireproof.model.quantity import Duration
 from fireproof.model.schedule import Schedule
-from fireproof.model.strict import Name, Strict, Text, unsaid
+from fireproof.model.strict import Name, Row, Strict, Text, unsaid
 
 GAMEDAY_PLAN_FORMAT = "fireproof-gameday-plan/v1"
 
@@ -68,6 +69,20 @@ class Group(Strict):
     parallel: tuple[Name | Entry, ...] = Field(min_length=2)
 
 
+class Budget(Strict):
+    """How long the whole day may take, so that a short pack stays one."""
+
+    within: Duration
+    covers: tuple[Row, ...] = Field(default=(), exclude_if=unsaid)
+
+
+class Apart(Strict):
+    """The game day with the long tests: other profile, other schedule."""
+
+    from_: Name = Field(alias="from")
+    covers: tuple[Row, ...] = Field(default=(), exclude_if=unsaid)
+
+
 class GameDay(Strict):
     """Drills by the names of their files, in order; a group goes on when all of it has ended."""
 
@@ -81,6 +96,8 @@ class GameDay(Strict):
     window: Window | None = None
     roles: Mapping[Name, Text] = {}
     stop: tuple[Stopper, ...] = Field(default=(), alias="stop-the-line")
+    budget: Budget | None = Field(default=None, exclude_if=unsaid)
+    apart: Apart | None = Field(default=None, exclude_if=unsaid)
     runbook: Text | None = Field(default=None, exclude_if=unsaid)
     schedule: Schedule | None = Field(default=None, exclude_if=unsaid)
 
@@ -103,6 +120,13 @@ class Member(Strict):
     components: tuple[Name, ...]
 
 
+class Other(Strict):
+    """What another game day's file says of when and how it runs."""
+
+    profile: Profile
+    schedule: Schedule | None = None
+
+
 class Place(Strict):
     """The environment, as far as a game day is concerned; each drill's plan holds all of it."""
 
@@ -121,5 +145,6 @@ class GameDayPlan(Strict):
     gameday_file: str
     environment: Place
     members: tuple[Member, ...]
+    others: Mapping[Name, Other] = Field(default={}, exclude_if=unsaid)  # that `apart` names
     procedures: Mapping[str, str]  # game-day file and drill files: sha256
     tool: Mapping[str, str]

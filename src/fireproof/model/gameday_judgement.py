@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from fireproof.model.judgement import ObjectiveResult
 from fireproof.model.verdict import Outcome, Verdict
 
 GAMEDAY_JUDGEMENT_FORMAT = "fireproof-gameday-judgement/v1"
@@ -50,12 +51,15 @@ class GameDayJudgement:
     exit_code: int
     reason: str
     drills: tuple[MemberResult, ...]
+    objectives: tuple[ObjectiveResult, ...] = ()  # of the day itself
 
     def to_json(self) -> dict[str, Any]:
+        own = {"objectives": [objective.to_json() for objective in self.objectives]}
         return {
             "format": GAMEDAY_JUDGEMENT_FORMAT,
             "outcome": self.outcome.value,
             "exit_code": self.exit_code,
             "reason": self.reason,
             "drills": [drill.to_json() for drill in self.drills],
+            **(own if self.objectives else {}),  # older bundles have no such list
         }

@@ -37,7 +37,7 @@ class ObjectiveResult:
     """An objective, its limit and what was measured against it."""
 
     name: str
-    kind: str  # rto | rpo | mttd | checks | slo | requests | growth
+    kind: str  # rto | rpo | mttd | timeline | checks | slo | requests | growth
     verdict: Verdict
     limit: str
     measured: tuple[Measure, ...]

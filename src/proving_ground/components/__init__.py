@@ -21,6 +21,7 @@ KNOWN = (
     *("identity", "ledger-secure", "ledger-secure-2", "ledger-memory", "ledger-caller"),
     *("merkle-engine", "engine-link", "ledger-proofs", "ledger-window"),
     *("ledger-guarded-proofs",),
+    *("ledger-crowd",),
     *("notify-1", "notify-2", "notify-3", "ledger-notices"),
 )
 

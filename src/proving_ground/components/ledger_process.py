@@ -11,13 +11,17 @@ from proving_ground.spec import ServerSpec
 
 
 def build_ledger(
-    site: Site, name: str, settings: Mapping[str, str], more: Mapping[str, Any] | None = None
+    site: Site,
+    name: str,
+    settings: Mapping[str, str],
+    more: Mapping[str, Any] | None = None,
+    database: str = "ledger-db",
 ) -> Built:
-    """Running and ready, straight at its database; ``more`` is said of it besides."""
+    """Running and ready, straight at its ``database`` or at a link; ``more`` is said of it too."""
     site.report(f"{name}: starting")
     port = site.port(name)
     url = f"http://127.0.0.1:{port}"
-    dsn = site.aside("ledger-db")["service-dsn"]
+    dsn = (site.aside(database) or site.aside("ledger-db"))["service-dsn"]
     named = {"LEDGER_DSN": f"{dsn} application_name={name}", "LEDGER_INSTANCE": name}
     service = ServerSpec(
         name=name,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from proving_ground.components.secure import event_secret
 from proving_ground.components.site import PYTHON, Built, Component, Site
 from proving_ground.slot import read_slot, write_slot
 from proving_ground.spec import ServerSpec
@@ -21,6 +22,7 @@ def replica(name: str) -> Component:
         if not read_slot(slot):
             write_slot(slot, [FIRST_IN_SERVICE])
         cache = site.says("cache-store") or {}
+        secret = event_secret(site)
         service = ServerSpec(
             name=name,
             argv=(*PYTHON, "ledger", str(port), *site.defects("ledger")),
@@ -30,6 +32,10 @@ def replica(name: str) -> Component:
                 "LEDGER_INSTANCE": name,
                 "LEDGER_VERSION": "{version}",
                 "LEDGER_LOG_LEVEL": "{log-level}",
+                # A file that may be renamed under it, and the one that every reader of logs knows.
+                "LEDGER_LOG_FILE": str(site.common(name)["log"]),
+                "LEDGER_EVENT_SIGNATURES": "optional",
+                "LEDGER_EVENT_SECRET_FILE": str(secret),
                 "LEDGER_SLOT": str(slot),
                 "LEDGER_CACHE_URL": cache["url"],
                 "LEDGER_CACHE_PASSWORD_FILE": cache["password-file"],

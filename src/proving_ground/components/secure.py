@@ -38,9 +38,7 @@ def secure_ledger(name: str, storage: str, *, proofs: bool = False) -> Component
         authority = authority_folder(site)
         ca = str(authority / "ca.pem")
         certificate = str(server_file(site, "ledger-secure"))
-        secret = site.folder.secrets / "ledger-event-secret"
-        if not secret.exists():
-            site.folder.secret(secret.name, secrets.token_hex(32) + "\n")
+        secret = event_secret(site)
         database, facts = _database(site, storage)
         if proofs:
             database |= {"LEDGER_PROFILE": "development", **_engine(site)}
@@ -104,6 +102,14 @@ def secure_ledger(name: str, storage: str, *, proofs: bool = False) -> Component
     needs: tuple[str, ...] = ("ledger-db",) if storage == "postgres" else ()
     needs += ("merkle-engine",) if proofs else ()
     return Component(name, build, needs=(*needs, "identity", "limiter-store"), ports=(name, mtls))
+
+
+def event_secret(site: Site) -> Path:
+    """The file with the secret that requests are signed with."""
+    path = site.folder.secrets / "ledger-event-secret"
+    if not path.exists():
+        site.folder.secret(path.name, secrets.token_hex(32) + "\n")
+    return path
 
 
 def _engine(site: Site) -> dict[str, str]:

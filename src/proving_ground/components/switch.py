@@ -6,6 +6,7 @@ import shlex
 
 from proving_ground.components.replica import FIRST_IN_SERVICE
 from proving_ground.components.site import PYTHON, Built, Component, Site, sha256
+from proving_ground.ledger import defects
 from proving_ground.providers import caddy
 
 REPLICAS = ("ledger-blue", "ledger-green", "ledger-amber")
@@ -17,7 +18,10 @@ def build(site: Site) -> Built:
     port, admin = site.port("switch"), site.port("switch-admin")
     replicas = [site.says(name) or {} for name in REPLICAS]
     upstreams = [f"127.0.0.1:{replica['port']}" for replica in replicas]
-    site.start(caddy.make_switch(site.folder, "switch", port, admin, upstreams))
+    choices = site.folder.log / "switch-choices.log"
+    # Caddy knows no defects; its configuration, which is made here, may have them.
+    defects.take(list(site.defects("switch")), "switch")
+    site.start(caddy.make_switch(site.folder, "switch", port, admin, upstreams, choices))
     slot = replicas[0]["slot"]
     words = f'#!/bin/sh\nexec {shlex.join([*PYTHON, "slot", slot])} "$@"\n'
     binary = caddy.caddy_binary()
@@ -30,6 +34,7 @@ def build(site: Site) -> Built:
         "config": str(site.root / "switch" / "caddy.json"),
         "slot": slot,
         "set-slot": str(site.folder.script("slot", words)),
+        "choices": str(choices),
         "home": FIRST_IN_SERVICE,
         "replicas": " ".join(REPLICAS),
         "state": str(site.folder.run / "deployed.state"),

@@ -131,7 +131,9 @@ class Breaker:
             self._opened_at = time.monotonic()
         if defects.on("breaker-silent"):
             return
-        logger.warning("breaker", extra={"detail": f"{self.name}: {before} -> {state}"})
+        if not defects.on("breaker-unlogged"):
+            logger.warning("breaker", extra={"detail": f"{self.name}: {before} -> {state}"})
         self._meters.state.labels(self.name).set(STATES.index(state))
         self._meters.transitions.labels(self.name, state).inc()
-        self._meters.place.labels(self.name, state).set(self._transitions)
+        place = 1 if defects.on("breaker-order-lost") else self._transitions
+        self._meters.place.labels(self.name, state).set(place)

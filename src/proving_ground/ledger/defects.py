@@ -73,6 +73,15 @@ DEFECTS: dict[str, Defect] = {
     ),
     "leaves-late": Defect("ledger", "it drains for twelve seconds", "it leaves in time (32)"),
     "log-level-ignored": Defect("ledger", "every level is logged", "the level filter works (131)"),
+    "loses-line-at-rotation": Defect(
+        "ledger", "the line that finds its file renamed is dropped", "no line is lost (131)"
+    ),
+    "metrics-malformed": Defect(
+        "ledger", "a line of /metrics is no Prometheus text", "metrics can be read (126)"
+    ),
+    "milliseconds-as-seconds": Defect(
+        "ledger", "the histogram is told milliseconds", "histograms agree with clients (127)"
+    ),
     "logs-bodies": Defect("ledger", "bodies stand in the log", "no secret in a log line (131)"),
     "leaks-memory": Defect(
         "ledger", "each appended event keeps 256 KiB for ever", "memory does not grow (86)"
@@ -114,6 +123,7 @@ DEFECTS: dict[str, Defect] = {
     "ignore-tiers": Defect("ledger", "every tier has the largest limit", "row 58"),
     "refill-too-fast": Defect("ledger", "buckets fill four times as fast", "row 53"),
     "unlogged-refusals": Defect("ledger", "a 429 leaves no line in the log", "row 59"),
+    "uncounted-refusals": Defect("ledger", "a refusal is not seen in the metrics", "row 104"),
     "client-certificate-optional": Defect(
         "ledger", "the mTLS listener takes clients without a certificate", "row 61"
     ),
@@ -160,6 +170,18 @@ DEFECTS: dict[str, Defect] = {
     "breaker-silent": Defect(
         "ledger", "transitions are neither logged nor counted", "transitions are seen (82)"
     ),
+    "breaker-unlogged": Defect(
+        "ledger", "transitions are counted and not logged", "transitions are seen (82)"
+    ),
+    "breaker-order-lost": Defect(
+        "ledger", "every transition is counted as the first", "transitions are seen (82)"
+    ),
+    "retries-in-step": Defect(
+        "ledger", "pauses between attempts have no jitter", "retries vary (77)"
+    ),
+    "retries-too-soon": Defect(
+        "ledger", "pauses between attempts are a tenth of the policy's", "retries back off (77)"
+    ),
     "retry-storm": Defect(
         "ledger", "forty attempts at once instead of three", "attempts and gaps are bounded (77)"
     ),
@@ -175,6 +197,15 @@ DEFECTS: dict[str, Defect] = {
     "never-sheds": Defect(
         "ledger", "no limit on requests in flight", "load is shed at the limit (104)"
     ),
+    "sheds-early": Defect(
+        "ledger", "it refuses at a quarter of its limit", "a hundred are served at once (87)"
+    ),
+    "sheds-with-500": Defect(
+        "ledger", "at its limit it breaks instead of refusing", "a spike is shed, no 5xx crash (90)"
+    ),
+    "sheds-on": Defect(
+        "ledger", "after 150 refusals it refuses for ten seconds", "well again after a spike (90)"
+    ),
     "chain-backwards": Defect(
         "ledger", "providers are tried last first", "providers are tried in order (78)"
     ),
@@ -183,6 +214,13 @@ DEFECTS: dict[str, Defect] = {
     ),
     "chain-gives-up": Defect(
         "ledger", "after the first failure no other is tried", "the chain fails over (78)"
+    ),
+    # switch
+    "switch-leaves-late": Defect(
+        "switch", "a dead replica is chosen for ten seconds more", "a dead one gets no traffic (33)"
+    ),
+    "switch-returns-late": Defect(
+        "switch", "a replica that is back waits six seconds", "it gets traffic again (33)"
     ),
     # migrate
     "holds-its-lock": Defect(
@@ -201,6 +239,9 @@ DEFECTS: dict[str, Defect] = {
     # engine
     "reader-gap": Defect(
         "engine", "one event of each batch is left out of the tree", "every event is proved (17)"
+    ),
+    "restarts-slowly": Defect(
+        "engine", "started again it takes 22 s to live", "mitigated soon after the alert (106)"
     ),
     "last-event-waits": Defect(
         "engine", "the newest event waits for the next one", "the backlog is drained (105)"

@@ -178,7 +178,8 @@ class Gate:
     async def _refuse(
         self, err: Refusal, scope: Scope, wanted: Wanted, caller: Caller | None, send: Send
     ) -> None:
-        self._refusals.labels(err.reason).inc()
+        if not defects.on("uncounted-refusals"):
+            self._refusals.labels(err.reason).inc()
         tenant = caller.tenant if caller else wanted.tenant
         request_id = str(scope["state"].get("request_id", ""))
         extra: dict[str, Any] = {"event": err.reason, "request_id": request_id, "tenant": tenant}

@@ -7,6 +7,7 @@ import logging
 import sys
 from logging import StreamHandler
 from logging.handlers import WatchedFileHandler
+from pathlib import Path
 from typing import Any
 
 from fireproof.clock import utc_label
@@ -37,12 +38,20 @@ class JsonLines(logging.Formatter):
         return json.dumps(line, ensure_ascii=False)
 
 
-def set_up_logs(instance: str, level: str, path: str) -> logging.Logger:
-    """The service's logger, from that level on; libraries speak up from warnings on.
+class Renamed(WatchedFileHandler):
+    """Opens its file anew before the next line once it was renamed, so that rotating loses none."""
 
-    A file that was renamed is opened anew before the next line, so that rotating loses none.
-    """
-    handler = WatchedFileHandler(path, encoding="utf-8") if path else StreamHandler(sys.stdout)
+    def emit(self, record: logging.LogRecord) -> None:
+        if defects.on("loses-line-at-rotation") and not Path(self.baseFilename).exists():
+            self.format(record)
+            self.reopenIfNeeded()
+            return
+        super().emit(record)
+
+
+def set_up_logs(instance: str, level: str, path: str) -> logging.Logger:
+    """The service's logger, from that level on; libraries speak up from warnings on."""
+    handler = Renamed(path, encoding="utf-8") if path else StreamHandler(sys.stdout)
     handler.setFormatter(JsonLines(instance))
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     # The pool warns at every failed attempt, dozens a second while the database is away; the

@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
+from proving_ground.ledger import defects
+
 T = TypeVar("T")
 
 
@@ -44,7 +46,10 @@ async def retried(
             return await work()
         except worth as err:
             # Jitter: clients that failed together must not come back together.
-            pause_s = random.uniform(0.5, 1.0) * policy.bound_s(failures)  # noqa: S311 - no secret
+            jitter = 1.0 if defects.on("retries-in-step") else random.uniform(0.5, 1.0)  # noqa: S311 - no secret
+            pause_s = jitter * policy.bound_s(failures)
+            if defects.on("retries-too-soon"):
+                pause_s /= 10
             told(failures, pause_s, err)
             await asyncio.sleep(pause_s)
     return await work()

@@ -12,10 +12,13 @@ from typing import Any
 
 from fireproof.errors import EnvironmentRefusal
 from proving_ground.folder import LabFolder
+from proving_ground.ledger import defects
 from proving_ground.spec import ServerSpec
 
 CHECK_EVERY = "200ms"
 _REQUEST_ID = "X-Request-Id"
+_PROXY = "http.handlers.reverse_proxy"
+_CHECKER = f"{_PROXY}.health_checker.active"
 
 
 def caddy_binary() -> Path:
@@ -38,8 +41,11 @@ def caddy_version(binary: Path) -> str:
     return said.stdout.split(" ")[0].strip()
 
 
-def configuration(port: int, admin: int, upstreams: Sequence[str]) -> dict[str, Any]:
-    """One listener over these ``host:port``, of which those take part that say ``/in-service``."""
+def configuration(port: int, admin: int, upstreams: Sequence[str], choices: Path) -> dict[str, Any]:
+    """One listener over these ``host:port``, of which those take part that say ``/in-service``.
+
+    Which of them each request was given to is written to ``choices``.
+    """
     give_id: dict[str, Any] = {
         "match": [{"not": [{"header": {_REQUEST_ID: ["*"]}}]}],
         "handle": [
@@ -62,6 +68,8 @@ def configuration(port: int, admin: int, upstreams: Sequence[str]) -> dict[str, 
                 "interval": CHECK_EVERY,
                 "timeout": "1s",
                 "expect_status": 200,
+                "fails": 50 if defects.on("switch-leaves-late") else 1,
+                "passes": 30 if defects.on("switch-returns-late") else 1,
             }
         },
         "transport": {
@@ -85,8 +93,19 @@ def configuration(port: int, admin: int, upstreams: Sequence[str]) -> dict[str, 
                     "encoder": {"format": "json"},
                     "level": "INFO",
                     # Ten lines a second about replicas that are out of service on purpose.
-                    "exclude": ["http.handlers.reverse_proxy.health_checker.active"],
-                }
+                    "exclude": [_CHECKER],
+                },
+                "choices": {
+                    "writer": {"output": "file", "filename": str(choices), "roll": False},
+                    "encoder": {
+                        "format": "filter",
+                        "wrap": {"format": "json"},
+                        "fields": {each: {"filter": "delete"} for each in ("request", "headers")},
+                    },
+                    "level": "DEBUG",
+                    "include": [_PROXY],
+                    "exclude": [_CHECKER],
+                },
             }
         },
         "apps": {"http": {"grace_period": "10s", "servers": {"ledger": server}}},
@@ -94,13 +113,14 @@ def configuration(port: int, admin: int, upstreams: Sequence[str]) -> dict[str, 
 
 
 def make_switch(
-    folder: LabFolder, name: str, port: int, admin: int, upstreams: Sequence[str]
+    folder: LabFolder, name: str, port: int, admin: int, upstreams: Sequence[str], choices: Path
 ) -> ServerSpec:
     """The server with its configuration in a file."""
     home = folder.root / name
     home.mkdir(mode=0o700, exist_ok=True)
     config = home / "caddy.json"
-    config.write_text(json.dumps(configuration(port, admin, upstreams), indent=1), "utf-8")
+    told = configuration(port, admin, upstreams, choices)
+    config.write_text(json.dumps(told, indent=1), "utf-8")
     return ServerSpec(
         name=name,
         argv=(str(caddy_binary()), "run", "--config", str(config)),

@@ -232,3 +232,52 @@ def test_stop_all_stops_the_line(days: GameDays) -> None:
     assert "drills are blocked" in watches["why"]
     assert "real incident" in watches["why"]
     assert verified(days)[0] == 0
+
+
+def test_a_day_that_stays_short_and_apart_covers_its_rows(days: GameDays) -> None:
+    """From the day's own verified bundle; nobody ticks them."""
+    long = {
+        "gameday": "long",
+        "title": "All",
+        "drills": ["kills"],
+        "schedule": {"cron": "0 3 1 * *"},
+    }
+    days.file("looks")
+    (days.scenario.project / "drills/gamedays/long.yaml").write_text(json.dumps(long))
+    rules = {
+        "schedule": {"cron": "0 2 * * *"},
+        "budget": {"within": "5m", "covers": [94]},
+        "apart": {"from": "long", "covers": [93]},
+    }
+
+    ran = days.call("looks", rules=rules)
+
+    assert ran.code == 0, ran.stderr
+    told = {one["name"]: one["verdict"] for one in days.judgement()["objectives"]}
+    assert told == {"gameday.budget": "met", "gameday.apart": "met"}
+    assert verified(days)[0] == 0
+    covered = days.scenario.wait(days.scenario.call(["coverage", str(days.bundle())]))
+    rows = [line for line in covered.stdout.splitlines() if "| day, gameday." in line]
+    assert [line.split(" | ")[0] for line in rows] == ["| 93", "| 94"]
+    assert "1 of 1 drills took" in rows[1]
+
+
+@pytest.mark.full
+def test_a_day_over_its_budget_is_missed(days: GameDays) -> None:
+    """The known-bad day: every drill passed, and it took too long all the same."""
+    ran = days.call("looks", rules={"budget": {"within": "1ms"}})
+
+    assert ran.code == 1, ran.stderr
+    assert "MISSED  gameday.budget  1 of 1 drills took" in ran.stderr
+    assert days.judgement()["outcome"] == "failed"
+    assert verified(days)[0] == 0
+
+
+def test_what_cannot_be_is_told_before_anything_runs(days: GameDays) -> None:
+    """Workers where no drill has a load; a day apart from one that is not there."""
+    idle = days.call("looks", words=("--workers", "2"))
+    lost = days.call("looks", rules={"apart": {"from": "longer"}})
+
+    assert (idle.code, lost.code) == (2, 2)
+    assert "--workers 2: no drill of this game day has a load" in idle.stderr
+    assert "apart.from: expected another game day of this folder, got 'longer'" in lost.stderr

@@ -253,6 +253,7 @@ def test_a_broken_ledger_is_noticed_by_the_checks_of_the_playbooks(
     red = {name for name, ok in seen.items() if not ok}
     assert red == {
         "id-in-answer",
+        "id-in-audit-log",
         "id-in-log-of-service",
         "no-body-in-log",
         "log-level-filters",

@@ -199,8 +199,8 @@ def test_every_problem_of_a_game_day_is_told(tmp_path: Path) -> None:
         "1:1: 'title' is missing",
         "1:10: gameday: expected 'quarterly', as the file is called, got 'yearly'; "
         "rename one of the two",
-        "2:1: unknown key 'drill'; known here: drills, gameday, lab, profile, roles, runbook, "
-        "schedule, stop-the-line, title, window",
+        "2:1: unknown key 'drill'; known here: apart, budget, drills, gameday, lab, "
+        "profile, roles, runbook, schedule, stop-the-line, title, window",
         "3:9: drills: expected at least 1 entry, got an empty list",
     ]
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, cast
 
-from fireproof.cli.gameday.conduct import Conductor
+from fireproof.cli.gameday.conduct import Conductor, settings_of
 from fireproof.cli.gameday.record import GameDayRecord
+from fireproof.cli.settings import RunSettings
+from fireproof.drillfile import LoadedMember
+from fireproof.drillfile.marks import Loaded
 from fireproof.model.gameday import GameDay, GameDayPlan, Member, Place
 
 
@@ -58,3 +62,24 @@ def test_a_drill_whose_lab_cannot_be_renewed_is_recorded_as_not_run() -> None:
         ("drill-not-run", {"member": name, "why": f"no fresh lab for {name}"})
         for name in ("restore", "replay")
     ]
+
+
+def test_workers_are_for_drills_that_have_a_load() -> None:
+    """Another drill refuses them, and the day would end there."""
+    day = plan()
+    loads = {"restore": {}, "replay": {"traffic": "some"}}
+    members = [
+        LoadedMember(name, Path(name), 0, cast(Any, None), cast(Loaded, Drilled(load)))
+        for name, load in loads.items()
+    ]
+
+    made = settings_of(members, RunSettings(Path("day.yaml"), workers=2))
+
+    assert [made(member).workers for member in day.members] == [None, 2]
+
+
+class Drilled:
+    """A loaded drill, as far as its load is concerned."""
+
+    def __init__(self, load: dict[str, str]) -> None:
+        self.drill, self.load = self, load

@@ -11,27 +11,7 @@ from fireproof.judge.detection import parse_alerts
 from fireproof.model.judgement import Judgement
 from fireproof.model.sample import ALERT_HEADER
 from fireproof.model.verdict import Outcome, Verdict
-from support.records import Tale, make_plan, ns, objective
-
-PAGE = {
-    "alerts": ["Stale"],
-    "metrics": "http://127.0.0.1:1/metrics",
-    "rules": [{"alert": "Stale", "expr": "age > 5"}],
-}
-
-
-def alerts_csv(
-    received: list[tuple[float, str]], *, pause: tuple[float, float] = (0, 0), until: float = 120.0
-) -> bytes:
-    """A file with an evaluation each 250 ms but for a pause, and notices of ``Stale``."""
-    rows = [ALERT_HEADER]
-    at = 90.0
-    while at < until:
-        if not pause[0] <= at < pause[1]:
-            rows.append(f"scrape,,{ns(at)},{ns(at + 0.01)},ok")
-        at += 0.25
-    rows += [f"received,Stale,{ns(t)},{ns(t + 0.001)},{how}" for t, how in received]
-    return ("\n".join(rows) + "\n").encode()
+from support.records import PAGE, Tale, alerts_csv, make_plan, objective
 
 
 def judged(data: bytes, limit: str = "10s", *, recovered_at: float = 112.0) -> Judgement:

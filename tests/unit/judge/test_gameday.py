@@ -17,7 +17,7 @@ SECOND = 10**9
 DIGEST = "a" * 64
 
 
-def _plan(*names: str) -> GameDayPlan:
+def _plan(*names: str, **rules: Any) -> GameDayPlan:
     members = [
         {
             "name": name,
@@ -32,7 +32,7 @@ def _plan(*names: str) -> GameDayPlan:
     body = {
         "run": "run-day",
         "created_at": "2026-03-02T04:05:06Z",
-        "gameday": {"gameday": "day", "title": "A day", "drills": list(names)},
+        "gameday": {"gameday": "day", "title": "A day", "drills": list(names)} | rules,
         "gameday_file": "drills/gamedays/day.yaml",
         "environment": {"environment": "lab", "class": "embedded", "identity": "x"},
         "members": members,
@@ -74,9 +74,9 @@ class Journal:
         self.start(name)
         self.end(name, code, outcome, sealed=sealed)
 
-    def judge(self, *names: str, clean: bool = True) -> GameDayJudgement:
+    def judge(self, *names: str, clean: bool = True, **rules: Any) -> GameDayJudgement:
         self.note("residue", clean=clean, found=[], clocks={})
-        return judge_gameday(_plan(*names), self.records)
+        return judge_gameday(_plan(*names, **rules), self.records)
 
 
 def test_all_passed_is_passed_on_one_timeline() -> None:
@@ -169,3 +169,62 @@ def test_a_day_that_nobody_looked_after_may_be_dirty() -> None:
     found = judge_gameday(_plan("one"), journal.records)
 
     assert found.exit_code == 4
+
+
+@pytest.mark.parametrize(("within", "code", "verdict"), [("4s", 0, "met"), ("3999ms", 1, "missed")])
+def test_a_day_that_takes_longer_than_its_budget_is_missed(
+    within: str, code: int, verdict: str
+) -> None:
+    """A short pack that grows is run less and less, and then not at all."""
+    journal = Journal()
+    journal.ran("one", 0, "passed")
+    journal.ran("two", 0, "passed")
+
+    found = journal.judge("one", "two", budget={"within": within})
+
+    [budget] = found.objectives
+    assert (found.exit_code, budget.verdict.value) == (code, verdict)
+    assert budget.reason.startswith("2 of 2 drills took 4.0 s")
+    assert ("gameday.budget missed" in found.reason) == (code == 1)
+
+
+def test_a_day_cut_short_does_not_stay_short_by_that() -> None:
+    """Half of the drills in half of the time."""
+    journal = Journal()
+    journal.ran("one", 0, "passed")
+    journal.note("drill-not-run", member="two", why="one failed, which stops the line")
+
+    [budget] = journal.judge("one", "two", budget={"within": "90s"}).objectives
+
+    assert budget.verdict is Verdict.INCONCLUSIVE
+
+
+FULL_ON_SUNDAYS = {"profile": "full", "schedule": {"cron": "0 3 * * 0"}}
+
+
+@pytest.mark.parametrize(
+    ("own", "other", "verdict"),
+    [
+        ({}, {}, "met"),
+        ({"profile": "full"}, {}, "missed"),  # its drills run in smoke here
+        ({}, {"profile": "smoke"}, "missed"),
+        ({"schedule": FULL_ON_SUNDAYS["schedule"]}, {}, "missed"),
+        ({"schedule": None}, {}, "missed"),
+    ],
+)
+def test_the_short_day_is_not_the_long_one(
+    own: dict[str, Any], other: dict[str, Any], verdict: str
+) -> None:
+    """One schedule for both, and one of them is never run."""
+    rules = {"profile": "smoke", "schedule": {"cron": "0 2 * * *"}, "apart": {"from": "long"}} | own
+    body = _plan("one", **rules).model_dump(mode="json", by_alias=True)
+    plan = GameDayPlan.model_validate(body | {"others": {"long": FULL_ON_SUNDAYS | other}})
+    journal = Journal()
+    journal.ran("one", 0, "passed")
+    journal.note("residue", clean=True, found=[], clocks={})
+
+    [apart] = judge_gameday(plan, journal.records).objectives
+
+    assert apart.verdict.value == verdict, apart.reason
+    if verdict == "met":
+        assert apart.reason == "1 of 1 drills smoke by `0 2 * * *`; long full by `0 3 * * 0`"

@@ -138,6 +138,7 @@ def settings_of(members: Sequence[LoadedMember], base: RunSettings) -> SettingsO
             params=tuple(f"{name}={value}" for name, value in member.params.items()),
             run_id=member.run,
             parent=os.getpid(),
+            workers=base.workers if by_name[member.name].loaded.drill.load else None,
         )
 
     return made

@@ -14,7 +14,7 @@ from fireproof.errors import EnvironmentRefusal
 from fireproof.guard.folder import new_run_id
 from fireproof.guard.lease import Lease
 from fireproof.model.environment import Environment
-from fireproof.model.gameday import GameDayPlan, Member, Place
+from fireproof.model.gameday import GameDayPlan, Member, Other, Place
 from fireproof.steps.manual import somebody_is_here
 
 
@@ -52,7 +52,8 @@ def refuse_misfits(day: LoadedGameDay, environment: Environment) -> None:
 def freeze_gameday(day: LoadedGameDay, file: Path, environment: Environment) -> GameDayPlan:
     """The plan of one game day; it names the runs that its drills will have."""
     project = Path.cwd()
-    files = sorted({file, *(member.file for member in day.members)})
+    others = {name: file.parent / f"{name}.yaml" for name in day.others}
+    files = sorted({file, *others.values(), *(member.file for member in day.members)})
     return GameDayPlan(
         run=new_run_id(),
         created_at=utc_label(),
@@ -77,6 +78,10 @@ def freeze_gameday(day: LoadedGameDay, file: Path, environment: Environment) -> 
             )
             for member in day.members
         ),
+        others={
+            name: Other(profile=other.profile, schedule=other.schedule)
+            for name, other in day.others.items()
+        },
         procedures={
             _relative(path, project): hashlib.sha256(path.read_bytes()).hexdigest()
             for path in files

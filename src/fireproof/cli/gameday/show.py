@@ -34,6 +34,8 @@ def tell(name: str, result: dict[str, Any], say: Callable[[str], None]) -> None:
     say("")
     for line in drill_lines(judgement):
         say(f"  {line}")
+    for objective in judgement.get("objectives", ()):
+        say(f"  {_MARK[objective['verdict']]}  {objective['name']}  {objective['reason']}")
     say("")
     if result["bundle"]:
         say(f"  bundle    {nearby(result['bundle'])}")
