@@ -1,4 +1,4 @@
-"""The shipped drills, and where each is killed: at random, at its edges, in the middle of a step."""
+"""The shipped drills, and where each is killed: at random, at edges, in the middle of a step."""
 
 from __future__ import annotations
 
