@@ -96,6 +96,7 @@ class Store:
         )
         self._waiting, self._waiting_max = 0, 10_000 if endless else settings.pool_waiting
         self._abandoned: set[asyncio.Task[Any]] = set()
+        self._returning: set[asyncio.Task[None]] = set()
         self._lost: list[Any] = []  # only ever filled by a defect
         for name, stat in _SHOWN.items():
             gauge = Gauge(f"ledger_pool_{name}", f"connections: {name}", registry=meters.registry)
@@ -254,7 +255,16 @@ class Store:
             raise
         finally:
             if conn not in self._lost:
-                await self._pool.putconn(conn)
+                await self._give_back(conn)
+
+    async def _give_back(self, conn: Any) -> None:
+        """In a task of its own: a cancellation on the way back would lose the connection, and one
+        by one the pool would be empty for ever.
+        """
+        task = asyncio.ensure_future(self._pool.putconn(conn))
+        self._returning.add(task)  # the loop itself holds it only weakly
+        task.add_done_callback(self._returning.discard)
+        await asyncio.shield(task)
 
     async def _bounded(self, work: Coroutine[Any, Any, T], within_s: float) -> T:
         """The result, or TimeoutError on time.
