@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -120,6 +120,16 @@ class Checks:
     def save(self, text: str) -> None:
         """The value of the step."""
         (self._folder / "saved").write_text(text, "utf-8")
+
+
+def obey(act: Callable[[dict[str, Any], Checks], object], *also: type[Exception]) -> None:
+    """Act as standard input says; exit 1 with the reason when it cannot be done."""
+    known: tuple[type[Exception], ...] = (Stop, OSError, KeyError, ValueError, *also)
+    try:
+        wanted = ask()
+        act(wanted, Checks(wanted["outputs"]))
+    except known as err:
+        fail(err)
 
 
 def fail(err: Exception) -> NoReturn:

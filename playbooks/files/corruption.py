@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
-from archive import Checks, Stop, ask, fail, last_words, run
+from archive import Checks, Stop, last_words, obey, run
 from deployment import ask_http
 
 _BAD = re.compile(r'checksum verification failed in file "([^"]+)", block (\d+)')
@@ -92,14 +92,5 @@ ACTS = {
 }
 
 
-def main() -> None:
-    """The act that the argument names, as standard input says."""
-    try:
-        wanted = ask()
-        ACTS[sys.argv[1]](wanted, Checks(wanted["outputs"]))
-    except (Stop, OSError, KeyError, ValueError) as err:
-        fail(err)
-
-
 if __name__ == "__main__":
-    main()
+    obey(ACTS[sys.argv[1]])

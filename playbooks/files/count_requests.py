@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
-from archive import Checks, Stop, ask, fail
+from archive import Checks, Stop, obey
 
 _SAMPLE = re.compile(r'(?m)^(caller_\w+_total)(?:\{\w+="([^"]*)"\})? (\S+)$')
 
@@ -55,14 +55,5 @@ def end(wanted: dict[str, Any], checks: Checks) -> None:
 ACTS = {"begin": begin, "end": end}
 
 
-def main() -> None:
-    """The act that the argument names, as standard input says."""
-    try:
-        wanted = ask()
-        ACTS[sys.argv[1]](wanted, Checks(wanted["outputs"]))
-    except (Stop, OSError, KeyError, ValueError) as err:
-        fail(err)
-
-
 if __name__ == "__main__":
-    main()
+    obey(ACTS[sys.argv[1]])

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
-from archive import Checks, Stop, ask, fail
+from archive import Checks, obey
 
 SHOWN_MIN = 10  # fewer, and the kill did not come in the midst of writes
 
@@ -46,14 +46,5 @@ def judge(wanted: dict[str, Any], checks: Checks) -> None:
     checks.add("shown-checkpoints-stored", told, f"all of {SHOWN_MIN} or more", seen)
 
 
-def main() -> None:
-    """As standard input says; ``judge`` is the only act."""
-    try:
-        wanted = ask()
-        judge(wanted, Checks(wanted["outputs"]))
-    except (Stop, OSError, KeyError, ValueError) as err:
-        fail(err)
-
-
 if __name__ == "__main__":
-    main()
+    obey(judge)

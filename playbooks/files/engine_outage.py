@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
-from archive import Checks, Stop, ask, fail
+from archive import Checks, Stop, obey
 from breaker_told import judge_told
 from deployment import ask_http
 from proof_check import Event, Verifier
@@ -285,14 +285,5 @@ def _proofs(url: str, events: list[Event]) -> Iterator[tuple[Event, int, dict[st
 ACTS = {"watch": watch, "retries": retries, "judge": judge, "prove": prove}
 
 
-def main() -> None:
-    """The act that the argument names, as standard input says."""
-    try:
-        wanted = ask()
-        ACTS[sys.argv[1]](wanted, Checks(wanted["outputs"]))
-    except (Stop, OSError, KeyError, ValueError, http.client.HTTPException) as err:
-        fail(err)
-
-
 if __name__ == "__main__":
-    main()
+    obey(ACTS[sys.argv[1]], http.client.HTTPException)

@@ -13,7 +13,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent))
 import itertools
 
-from archive import Checks, Stop, ask, fail, run
+from archive import Checks, Stop, obey, run
 from deployment import Deployment, ask_http
 
 USUAL = "info"  # what a replica logs in a lab at rest
@@ -177,14 +177,5 @@ ACTS = {
 }
 
 
-def main() -> None:
-    """The act that the argument names, as standard input says."""
-    try:
-        wanted = ask()
-        ACTS[sys.argv[1]](wanted, Checks(wanted["outputs"]))
-    except (Stop, OSError, KeyError, ValueError) as err:
-        fail(err)
-
-
 if __name__ == "__main__":
-    main()
+    obey(ACTS[sys.argv[1]])

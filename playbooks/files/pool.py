@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
-from archive import Checks, Stop, ask, fail
+from archive import Checks, Stop, obey
 from deployment import TENANT, ask_http
 
 SIZE = 10  # connections that ledger-api may have
@@ -79,14 +79,5 @@ def _gauge(page: str, name: str) -> float:
 ACTS = {"fill": fill, "saturate": saturate}
 
 
-def main() -> None:
-    """The act that the argument names, as standard input says."""
-    try:
-        wanted = ask()
-        ACTS[sys.argv[1]](wanted, Checks(wanted["outputs"]))
-    except (Stop, OSError, KeyError, ValueError) as err:
-        fail(err)
-
-
 if __name__ == "__main__":
-    main()
+    obey(ACTS[sys.argv[1]])

@@ -10,12 +10,20 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
-from archive import Checks, Stop, ask, fail
+from archive import Checks, Stop, obey
 from deployment import ask_http
 
 COVERED_WITHIN_S = 5.0
 # Each reason that the replay has for refusing; it is shown at least one copy for each.
 REASONS = ("altered", "order", "truncated", "root", "signature", "key", "malformed")
+
+# Changes of a copy of the store, by the check that tells what the replay makes of it.
+DIFFERENCES = {
+    "agrees-with-an-untouched-copy": "",
+    "fails-on-a-changed-row": "UPDATE events SET body = body || '.' WHERE seq = 2",
+    "fails-on-a-missing-row": "DELETE FROM events WHERE seq = 2",
+    "fails-on-a-missing-end": "DELETE FROM events WHERE seq = (SELECT max(size) FROM checkpoints)",
+}
 
 
 def remember(wanted: dict[str, Any], checks: Checks) -> None:
@@ -85,14 +93,57 @@ def duplicate(wanted: dict[str, Any], checks: Checks) -> None:
     checks.add("effect-once", stored == 1, "1 event after 3 deliveries", f"{stored} events")
 
 
+def differ(wanted: dict[str, Any], checks: Checks) -> None:
+    """The one command on copies of this store: 0 for the untouched, 1 and why for a difference."""
+    import psycopg
+    from psycopg import sql
+
+    database, scratch = wanted["components"]["ledger-db"], f"fireproof-{wanted['run']}-copy"
+    drop = sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(scratch))
+    _, said = _replay(wanted, "check")
+    told = "refused" not in said  # else no copy of this log shows anything
+    with psycopg.connect(database["admin-dsn"], autocommit=True) as conn:
+        try:
+            for name, change in DIFFERENCES.items():
+                conn.execute(drop)
+                _copy(conn, scratch, change)
+                copy = f"{database['dsn']} options='-c search_path={scratch}'"
+                code, said = _replay(wanted, "check", dsn=copy)
+                good = (code, "refused" in said) == ((1, True) if change else (0, False))
+                expected = "exit 1, and why" if change else "exit 0"
+                seen = f"exit {code}: {json.dumps(said)}"
+                checks.add(name, good if told else None, expected, seen)
+        finally:
+            conn.execute(drop)
+
+
+def _copy(conn: Any, scratch: str, change: str) -> None:
+    """Events and checkpoints of one instant in a schema of their own, then changed."""
+    from psycopg import sql
+
+    name = sql.Identifier(scratch)
+    with conn.transaction():
+        conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        conn.execute(sql.SQL("CREATE SCHEMA {}").format(name))
+        conn.execute(sql.SQL("SET LOCAL search_path TO {}").format(name))
+        conn.execute("CREATE TABLE events AS TABLE public.events")
+        conn.execute("CREATE TABLE checkpoints AS TABLE public.checkpoints")
+        changed = conn.execute(change).rowcount if change else 0
+    if changed != bool(change):
+        raise Stop(f"{changed} rows of the copy were changed, not one: {change}")
+
+
 def _append(url: str, event: dict[str, str]) -> tuple[int, Any]:
     status, _, body = ask_http(url, "POST", "/v1/replay/events", event)
     return status, json.loads(body)
 
 
-def _replay(wanted: dict[str, Any], act: str, *words: str) -> tuple[int, dict[str, Any]]:
+def _replay(
+    wanted: dict[str, Any], act: str, *words: str, dsn: str = ""
+) -> tuple[int, dict[str, Any]]:
     """Exit code and the one line that the replay prints; a wrong call is nobody's refusal."""
-    engine, dsn = wanted["components"]["merkle-engine"], wanted["components"]["ledger-db"]["dsn"]
+    engine = wanted["components"]["merkle-engine"]
+    dsn = dsn or wanted["components"]["ledger-db"]["dsn"]
     argv = [engine["replay"], act, "--key", engine["public-key"], "--dsn", dsn, *words]
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
     if done.returncode not in (0, 1) or not done.stdout:
@@ -108,17 +159,14 @@ def _one(wanted: dict[str, Any], sql: str, *values: object) -> Any:
         return conn.execute(sql, values).fetchone()
 
 
-ACTS = {"remember": remember, "compare": compare, "refuse": refuse, "duplicate": duplicate}
-
-
-def main() -> None:
-    """The act that the argument names, as standard input says."""
-    try:
-        wanted = ask()
-        ACTS[sys.argv[1]](wanted, Checks(wanted["outputs"]))
-    except (Stop, OSError, KeyError, ValueError) as err:
-        fail(err)
+ACTS = {
+    "remember": remember,
+    "compare": compare,
+    "refuse": refuse,
+    "differ": differ,
+    "duplicate": duplicate,
+}
 
 
 if __name__ == "__main__":
-    main()
+    obey(ACTS[sys.argv[1]])

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
-from archive import Checks, Stop, ask, fail, run
+from archive import Checks, Stop, obey, run
 
 WINDOW_S = 1.0  # the switch asks each replica five times a second
 BACK_WITHIN_S = 2.0  # once it is ready
@@ -106,14 +106,5 @@ def _lines(
 ACTS = {"watch": watch, "back": back}
 
 
-def main() -> None:
-    """The act that the argument names, as standard input says."""
-    try:
-        wanted = ask()
-        ACTS[sys.argv[1]](wanted, Checks(wanted["outputs"]))
-    except (Stop, OSError, KeyError, ValueError) as err:
-        fail(err)
-
-
 if __name__ == "__main__":
-    main()
+    obey(ACTS[sys.argv[1]])

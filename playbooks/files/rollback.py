@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
-from archive import Checks, Stop, ask, fail
+from archive import Checks, Stop, obey
 from deployment import Deployment
 
 
@@ -83,14 +83,5 @@ def _state(deployment: Deployment) -> dict[str, Any]:
 ACTS = {"switch": switch, "clean": clean, "undo": undo, "look": look}
 
 
-def main() -> None:
-    """The act that the argument names, as standard input says."""
-    try:
-        wanted = ask()
-        ACTS[sys.argv[1]](wanted, Checks(wanted["outputs"]))
-    except (Stop, OSError, KeyError, ValueError) as err:
-        fail(err)
-
-
 if __name__ == "__main__":
-    main()
+    obey(ACTS[sys.argv[1]])

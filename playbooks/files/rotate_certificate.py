@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
-from archive import Checks, Stop, ask, fail, run
+from archive import Checks, obey, run
 
 SERVED_WITHIN_S = 10.0
 
@@ -58,14 +58,5 @@ def served(port: int, service: dict[str, str]) -> str:
         return ""
 
 
-def main() -> None:
-    """Rotate as standard input says."""
-    try:
-        wanted = ask()
-        rotate(wanted, Checks(wanted["outputs"]))
-    except (Stop, OSError, KeyError, ValueError) as err:
-        fail(err)
-
-
 if __name__ == "__main__":
-    main()
+    obey(rotate)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
-from archive import Checks, Stop, ask, fail, run
+from archive import Checks, Stop, obey, run
 
 VERBS = ("publish", "sign-with-new", "retire")
 
@@ -100,14 +100,5 @@ def is_settled(wanted: dict[str, Any], checks: Checks) -> None:
 LATER = {"settle": settle, "is-settled": is_settled}
 
 
-def main() -> None:
-    """Rotate as standard input says."""
-    try:
-        wanted = ask()
-        rotate(wanted, Checks(wanted["outputs"]))
-    except (Stop, OSError, KeyError, ValueError) as err:
-        fail(err)
-
-
 if __name__ == "__main__":
-    main()
+    obey(rotate)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
-from archive import Checks, Stop, ask, fail
+from archive import Checks, Stop, obey
 from private import replace_private
 
 
@@ -38,14 +38,5 @@ def rotate(wanted: dict[str, Any], checks: Checks) -> None:
     checks.must("secrets-in-file", count == len(lines), str(len(lines)), str(count))
 
 
-def main() -> None:
-    """Rotate as standard input says."""
-    try:
-        wanted = ask()
-        rotate(wanted, Checks(wanted["outputs"]))
-    except (Stop, OSError, KeyError, ValueError) as err:
-        fail(err)
-
-
 if __name__ == "__main__":
-    main()
+    obey(rotate)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
-from archive import Checks, Stop, ask, fail, run
+from archive import Checks, obey, run
 
 
 def up(wanted: dict[str, Any], checks: Checks) -> None:
@@ -61,14 +61,5 @@ def _migrate(wanted: dict[str, Any], *words: str) -> dict[str, Any]:
 ACTS = {"up": up, "down": down, "is-trunk": is_trunk}
 
 
-def main() -> None:
-    """The act that the argument names, as standard input says."""
-    try:
-        wanted = ask()
-        ACTS[sys.argv[1]](wanted, Checks(wanted["outputs"]))
-    except (Stop, OSError, KeyError, ValueError) as err:
-        fail(err)
-
-
 if __name__ == "__main__":
-    main()
+    obey(ACTS[sys.argv[1]])

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
-from archive import Checks, Stop, ask, fail, last_words, run
+from archive import Checks, Stop, last_words, obey, run
 
 NAME = "ledger_copy"
 _DATA = "SELECT count(*), md5(string_agg(digest, '' ORDER BY seq)) FROM events"
@@ -93,14 +93,5 @@ def rehearse(wanted: dict[str, Any], checks: Checks) -> None:
 ACTS = {"copy": copy, "drop-copy": drop_copy, "no-copy": no_copy, "rehearse": rehearse}
 
 
-def main() -> None:
-    """The act that the argument names, as standard input says."""
-    try:
-        wanted = ask()
-        ACTS[sys.argv[1]](wanted, Checks(wanted["outputs"]))
-    except (Stop, OSError, KeyError, ValueError) as err:
-        fail(err)
-
-
 if __name__ == "__main__":
-    main()
+    obey(ACTS[sys.argv[1]])

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
-from archive import Checks, Stop, ask, fail, run
+from archive import Checks, Stop, obey, run
 from deployment import Deployment
 from rotation import Rotated, judge_rotation
 from scrapes import EVERY_S, Scrapes, judge_pages
@@ -61,14 +61,5 @@ def _answered(
 ACTS = {"restart": restart}
 
 
-def main() -> None:
-    """The act that the argument names, as standard input says."""
-    try:
-        wanted = ask()
-        ACTS[sys.argv[1]](wanted, Checks(wanted["outputs"]))
-    except (Stop, OSError, KeyError, ValueError) as err:
-        fail(err)
-
-
 if __name__ == "__main__":
-    main()
+    obey(ACTS[sys.argv[1]])

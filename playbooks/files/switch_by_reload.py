@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
-from archive import Checks, Stop, ask, fail
+from archive import Checks, Stop, obey
 from deployment import Deployment, ask_http
 from traffic import configuration, dials
 
@@ -126,14 +126,5 @@ def _free_port() -> int:
         return int(free.getsockname()[1])
 
 
-def main() -> None:
-    """The control, as standard input says."""
-    try:
-        wanted = ask()
-        control(wanted, Checks(wanted["outputs"]))
-    except (Stop, OSError, KeyError, ValueError) as err:
-        fail(err)
-
-
 if __name__ == "__main__":
-    main()
+    obey(control)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
-from archive import Checks, Stop, ask, fail, run
+from archive import Checks, Stop, obey, run
 
 STREAMS_WITHIN_S = 30.0
 _NAME = "wal-receiver"
@@ -71,14 +71,5 @@ def wait(ask_it: Any, wanted: str) -> str:
 ACTS = {"turn-on": turn_on, "turn-off": turn_off, "look": look}
 
 
-def main() -> None:
-    """Turn it on or off as standard input says."""
-    try:
-        wanted = ask()
-        ACTS[wanted["act"]](wanted, Checks(wanted["outputs"]))
-    except (Stop, OSError, KeyError, ValueError) as err:
-        fail(err)
-
-
 if __name__ == "__main__":
-    main()
+    obey(lambda wanted, checks: ACTS[wanted["act"]](wanted, checks))

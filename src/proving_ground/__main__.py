@@ -44,6 +44,10 @@ def main(argv: list[str]) -> int:
         from proving_ground.ledger import audit_command
 
         return audit_command.main(rest)
+    if part == "storage":
+        from proving_ground.ledger import storage_command
+
+        return storage_command.main(rest)
     if part == "migrate":
         from proving_ground.ledger import migrate
 
@@ -77,7 +81,7 @@ def main(argv: list[str]) -> int:
 
         return replay_command.main(rest)
     parts = "ctl|supervise|ledger|migrate|slot|marks|damage"
-    parts += "|identity|identity-ctl|caller|issue|attempt-start|audit"
+    parts += "|identity|identity-ctl|caller|issue|attempt-start|audit|storage"
     parts += "|engine|notify|replay|cross-sign"
     print(f"usage: python -m proving_ground {parts} ...", file=sys.stderr)
     return 2

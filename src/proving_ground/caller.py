@@ -4,6 +4,7 @@ Probes, canaries and load generators ask it over plain HTTP on 127.0.0.1; it for
 authority and a token of the path's tenant. Tokens are made every second and live for eight, and it
 takes the newest and the oldest valid one in turn: a key rotation that drops either is seen. Every
 fourth request opens a connection of its own: so is a handshake that fails. Nothing is tried twice.
+``/caller/seen`` tells the answers of late with their times, and when tokens could not be had.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 _MINT_EVERY_S = 1.0
-_TOKEN_FOR_S = 8
+_TOKEN_FOR_S = 8  # unless CALLER_TOKEN_FOR_S says otherwise
+_SEEN_MAX = 20_000  # answers, the newest: a quarter of an hour at twenty a second
 _LEFT_S = 4.0  # a token this near its end is not used: a busy machine takes its time
 _FRESH_EVERY = 4
 _WITHIN_S = 10.0
@@ -43,8 +45,11 @@ _NOT_PASSED_BACK = ("content-length", "transfer-encoding", "connection", "conten
 class Tokens:
     """Valid tokens of each tenant, oldest first."""
 
-    def __init__(self, identity: httpx.AsyncClient, secret: str, tier: str) -> None:
-        self._identity, self._tier = identity, tier
+    def __init__(
+        self, identity: httpx.AsyncClient, secret: str, tier: str, for_s: int = _TOKEN_FOR_S
+    ) -> None:
+        self._identity, self._tier, self._for_s = identity, tier, for_s
+        self.not_had_s: deque[float] = deque(maxlen=_SEEN_MAX)
         self._let_in = {"authorization": f"Bearer {secret}"}
         self._kept: dict[str, deque[tuple[str, float]]] = {}
 
@@ -52,8 +57,10 @@ class Tokens:
         """Until cancelled; while the provider is away, those there are live on."""
         while True:
             for tenant in list(self._kept):
-                with contextlib.suppress(httpx.HTTPError, KeyError, ValueError):
+                try:
                     await self._make(tenant)
+                except (httpx.HTTPError, KeyError, ValueError):
+                    self.not_had_s.append(time.monotonic())
             await asyncio.sleep(_MINT_EVERY_S)
 
     async def pick(self, tenant: str, turn: int) -> str | None:
@@ -70,10 +77,10 @@ class Tokens:
         content = {"tenant": tenant, "roles": ["writer"], "tier": self._tier}
         asked_at_s = time.monotonic()
         answer = await self._identity.post(
-            "/tokens", json=content | {"for_s": _TOKEN_FOR_S}, headers=self._let_in
+            "/tokens", json=content | {"for_s": self._for_s}, headers=self._let_in
         )
         token = answer.json()["tokens"]["good"]
-        self._kept.setdefault(tenant, deque()).append((token, asked_at_s + _TOKEN_FOR_S))
+        self._kept.setdefault(tenant, deque()).append((token, asked_at_s + self._for_s))
 
     def _valid(self, tenant: str) -> list[str]:
         kept = self._kept.get(tenant, deque())
@@ -94,7 +101,9 @@ class Caller:
         self._fresh = httpx.AsyncClient(base_url=url, limits=once, **common)
         self._identity = httpx.AsyncClient(base_url=environ["CALLER_IDENTITY"], **common)
         secret = environ["CALLER_SECRET"].strip()
-        self._tokens = Tokens(self._identity, secret, environ["CALLER_TIER"])
+        for_s = int(environ.get("CALLER_TOKEN_FOR_S", _TOKEN_FOR_S))
+        self._tokens = Tokens(self._identity, secret, environ["CALLER_TIER"], for_s)
+        self._seen: deque[tuple[float, int, str]] = deque(maxlen=_SEEN_MAX)
         self._turns = itertools.count()
         self._registry = CollectorRegistry()
         self._answers = Counter(
@@ -122,6 +131,7 @@ class Caller:
             routes=[
                 Route("/caller/healthz", self.healthz),
                 Route("/caller/metrics", self.metrics),
+                Route("/caller/seen", self.seen),
                 Route("/{path:path}", self.forward, methods=methods),
             ],
         )
@@ -131,6 +141,13 @@ class Caller:
 
     async def metrics(self, _: Request) -> Response:
         return Response(generate_latest(self._registry), media_type=CONTENT_TYPE_LATEST)
+
+    async def seen(self, _: Request) -> Response:
+        """By CLOCK_MONOTONIC, which is one for all processes of a host: ``answers`` as (when,
+        status, the reason of a refusal), and ``not_had``, when the provider made no token.
+        """
+        found = {"answers": list(self._seen), "not_had": list(self._tokens.not_had_s)}
+        return JSONResponse(found)
 
     async def forward(self, request: Request) -> Response:
         """The ledger's answer, or 502 with what went wrong on the way."""
@@ -156,12 +173,21 @@ class Caller:
         except httpx.HTTPError as err:
             return self._failed(type(err).__name__, str(err))
         self._answers.labels(str(answer.status_code)).inc()
+        self._seen.append((time.monotonic(), answer.status_code, _reason(answer)))
         back = {k: v for k, v in answer.headers.items() if k.lower() not in _NOT_PASSED_BACK}
         return Response(answer.content, answer.status_code, back)
 
     def _failed(self, kind: str, words: str) -> Response:
         self._failures.labels(kind).inc()
         return JSONResponse({"error": words, "kind": kind}, 502)
+
+
+def _reason(answer: httpx.Response) -> str:
+    if answer.status_code < 400:
+        return ""
+    with contextlib.suppress(ValueError, AttributeError):
+        return str(answer.json().get("reason", ""))
+    return ""
 
 
 def main(argv: list[str]) -> int:

@@ -9,7 +9,7 @@ from typing import Any, LiteralString
 import psycopg
 from psycopg import sql
 
-from proving_ground.ledger import migrations
+from proving_ground.ledger import defects, migrations
 
 _GRANTS: dict[str, tuple[LiteralString, ...]] = {
     # The service appends through the function alone and can change nothing.
@@ -68,6 +68,10 @@ def provision(admin: str, passwords: Mapping[str, str], scale: int) -> None:
             )
             for grant in grants:
                 conn.execute(grant)
+        if defects.on("service-rewrites-events"):
+            conn.execute("GRANT UPDATE, DELETE ON events TO ledger")
+        if defects.on("audit-rewritable"):
+            conn.execute("DROP TRIGGER audit_is_append_only ON audit")
         conn.execute("VACUUM ANALYZE")
         conn.execute("CHECKPOINT")
 

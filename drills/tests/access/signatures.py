@@ -21,13 +21,16 @@ def secrets() -> list[str]:
     return Path(fact("ledger-secure", "event-secret-file")).read_text("ascii").split()
 
 
+def mac(secret: str, at: int, body: bytes, *, verb: str = "POST", path: str = PATH) -> str:
+    text = f"{at}\n{verb}\n{path}\n".encode() + body
+    return hmac.new(secret.encode(), text, hashlib.sha256).hexdigest()
+
+
 def signed(secret: str) -> tuple[bytes, str]:
     """(body, header) of a new event."""
     body = json.dumps({"key": uuid.uuid4().hex, "body": "signed"}).encode()
     at = int(time.time())
-    text = f"{at}\nPOST\n{PATH}\n".encode() + body
-    mac = hmac.new(secret.encode(), text, hashlib.sha256).hexdigest()
-    return body, f"t={at},v1={mac}"
+    return body, f"t={at},v1={mac(secret, at, body)}"
 
 
 def status(ledger: Ledger, token: str, body: bytes, header: str) -> int:

@@ -21,18 +21,25 @@ VERBS: dict[str, tuple[str, str, bool]] = {  # method, path below the tenant, wh
 
 
 class Place:
-    """Two tenants that nobody knew before, on one driver; the first has one event."""
+    """Two tenants on one driver, both with one event; nobody knew them before, unless named."""
 
-    def __init__(self, driver: str, identity: Identity) -> None:
+    def __init__(
+        self, driver: str, identity: Identity, *, mine: str = "", other: str = "", seq: int = 0
+    ) -> None:
         self.ledger = Ledger(driver)
-        self.mine, self.other = unique("mine"), unique("other")
+        self.mine, self.other = mine or unique("mine"), other or unique("other")
         roles = ["admin"]
         self.my_token = identity.token(tenant=self.mine, roles=roles)
         self.other_token = identity.token(tenant=self.other, roles=roles)
+        self.seq = seq or self._begin()
+
+    def _begin(self) -> int:
+        """An event of each; number of the first tenant's."""
         answer = self.ledger.append(self.my_token, self.mine)
         assert answer.status_code == 201, answer.text
-        self.seq = answer.json()["seq"]
         assert self.ledger.append(self.other_token, self.other).status_code == 201
+        seq: int = answer.json()["seq"]
+        return seq
 
     def do(self, verb: str, tenant: str, token: str, **headers: str) -> Any:
         method, path, writes = VERBS[verb]

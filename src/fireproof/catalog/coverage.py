@@ -12,6 +12,9 @@ from fireproof.model.plan import Plan
 from fireproof.model.quantity import format_seconds
 from fireproof.model.verdict import Verdict, combine
 
+# Rows that ask where it was rehearsed: elsewhere a run shows that the drill works, and no more.
+PLACES = {24: ("production-like", "production")}
+
 
 @dataclass(frozen=True, slots=True)
 class Shown:
@@ -49,8 +52,16 @@ def covered(runs: Iterable[Shown | ShownDay]) -> dict[int, tuple[Proof, ...]]:
     found: dict[int, list[Proof]] = {}
     for run in runs:
         for proof in _proofs(run) if isinstance(run, Shown) else _proofs_of_day(run):
-            found.setdefault(proof.row, []).append(proof)
+            if proof.row not in PLACES or _place(run) in PLACES[proof.row]:
+                found.setdefault(proof.row, []).append(proof)
     return {row: tuple(proofs) for row, proofs in sorted(found.items())}
+
+
+def _place(run: Shown | ShownDay) -> str:
+    """Class of the environment that it was run on."""
+    if isinstance(run, ShownDay):
+        return run.plan.environment.class_
+    return run.plan.environment.environment_class
 
 
 def _proofs(run: Shown) -> Iterator[Proof]:

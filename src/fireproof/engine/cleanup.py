@@ -87,9 +87,8 @@ class Cleanup:
         looked.append("processes and private folders of the run")
         found += left
         expected = f"nothing left of {', '.join(looked)}"
-        self.check(
-            RESIDUE, not found, expected, f"left: {'; '.join(found) or 'nothing'}", before_ns
-        )
+        observed = f"left: {'; '.join(found)}" if found else expected
+        self.check(RESIDUE, not found, expected, observed, before_ns)
         self.note("residue", clean=not found, found=found, clocks=clock_pair())
 
     def check(

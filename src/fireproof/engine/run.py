@@ -203,7 +203,8 @@ class Run:
 
     def _finish(self, recovered: bool) -> None:
         """Undo first; everything else can wait."""
-        self._heart.allow(len(self._drill.fault) * ATTEMPTS * UNDO_TIMEOUT_NS / 1e9)
+        intents = sum(record.kind == "intent" for record in self._journal.records)  # steps', too
+        self._heart.allow(intents * ATTEMPTS * UNDO_TIMEOUT_NS / 1e9)
         note = self._cleanup.note
         self._cleanup.end_strays(self._spared())  # nothing of ours may act during the undo
         note("phase", phase="revert", clocks=clock_pair(), load1=load1())

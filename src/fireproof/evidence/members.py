@@ -62,7 +62,7 @@ def verify_members(
     except (FireproofError, OSError, KeyError, TypeError, AttributeError) as error:
         problems.append(f"the drills could not be looked at: {type(error).__name__}: {error}")
     count = "1 bundle" if named == 1 else f"{named} bundles"
-    detail = f"{count} beside this one verified; their outcomes give that of the game day"
+    detail = f"{count} beside this one verified, with the outcomes that the day states"
     if not named:
         detail = "the game day names no bundle"
     if problems:

@@ -255,8 +255,13 @@ class _Look:
             problems += [f"{RUN}: judgement.{text}" for text in found or ["bytes differ"]]
             return ""
         self.outcome = self.run.outcome
-        found = [_count(len(self.run.verdicts), "objective" if self._is_drill else "drill")]
-        found += [_count(len(self.run.checks), "check")] if self._is_drill else []
+        verdicts = len(self.run.verdicts)
+        if self._is_drill:
+            found = [_count(verdicts, "objective"), _count(len(self.run.checks), "check")]
+        else:
+            own = len(self.run.judgement.get("objectives", ()))  # of the day, beside its drills
+            found = [_count(verdicts - own, "drill")]
+            found += [_count(own, "promise")] if own else []
         return (
             f"{' and '.join(found)} recomputed from "
             f"journal and samples, byte for byte (sha256 {sha256_hex(again)[:16]}); "

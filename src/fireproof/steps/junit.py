@@ -20,7 +20,10 @@ def _name(case: ET.Element) -> str:
         return "::".join(
             part for part in (dotted.replace(".", "/"), name.replace(".", "/")) if part
         )
-    inner = dotted.removeprefix(stem.replace("/", ".")).strip(".")
+    module = stem.replace("/", ".")
+    if not f"{dotted}.".startswith(f"{module}."):  # imported: it ran where classname says
+        return f"{dotted.replace('.', '/')}::{name}"
+    inner = dotted.removeprefix(module).strip(".")
     return "::".join([stem, *(part for part in inner.split(".") if part), name])
 
 

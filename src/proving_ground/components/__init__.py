@@ -20,7 +20,7 @@ KNOWN = (
     *("ledger-blue", "ledger-green", "ledger-amber", "switch"),
     *("identity", "ledger-secure", "ledger-secure-2", "ledger-memory", "ledger-caller"),
     *("merkle-engine", "engine-link", "ledger-proofs", "ledger-window"),
-    *("ledger-guarded-proofs",),
+    *("ledger-guarded-proofs", "ledger-patient", "patient-caller"),
     *("ledger-crowd",),
     *("notify-1", "notify-2", "notify-3", "ledger-notices"),
 )

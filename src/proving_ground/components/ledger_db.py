@@ -9,6 +9,7 @@ from typing import Any
 
 from fireproof.errors import EnvironmentRefusal
 from proving_ground.components.site import PYTHON, Built, Component, Site, sha256
+from proving_ground.ledger import defects
 from proving_ground.providers import postgres
 
 
@@ -34,7 +35,8 @@ def _embedded(site: Site) -> Built:
     site.start(postgres.server(binaries, data, port, site.user))
     site.report(f"ledger-db: loading about {40 * site.scale} MB")
     base = f"host=127.0.0.1 port={port} passfile={passfile} connect_timeout=2"
-    provision(f"{base} user=postgres", passwords, site.scale)
+    with defects.taken(site.defects("provision"), "provision"):
+        provision(f"{base} user=postgres", passwords, site.scale)
     postgres.set_archive_command(data, folder.bin / "archive-wal")
     postgres.ask(f"{base} user=postgres dbname=ledger", "SELECT pg_reload_conf()")
     says: dict[str, Any] = {

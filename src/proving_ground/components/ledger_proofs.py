@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import shlex
-
 from proving_ground.components.ledger_process import build_ledger
-from proving_ground.components.site import PYTHON, Built, Component, Site
+from proving_ground.components.site import Built, Component, Site
 
 IN_FLIGHT_MAX = 64
 
@@ -19,11 +17,9 @@ def build(site: Site) -> Built:
         "LEDGER_ENGINE_ORIGIN": engine["origin"],
         "LEDGER_MAX_IN_FLIGHT": str(IN_FLIGHT_MAX),
     }
-    words = [*PYTHON, "cross-sign", *site.defects("cross-sign")]
-    both = f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n'
     more = {
         "in-flight-max": str(IN_FLIGHT_MAX),
-        "cross-sign": str(site.folder.script("cross-sign", both)),
+        "cross-sign": site.command("cross-sign", "cross-sign"),
     }
     return build_ledger(site, "ledger-proofs", settings, more)
 

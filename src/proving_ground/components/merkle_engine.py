@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import replace
 
 from proving_ground.components.site import PYTHON, Built, Component, Site
@@ -29,7 +28,6 @@ def build(site: Site) -> Built:
     site.start(service)
     # A drill that starts it again waits for the drain itself, by the ledger's backlog.
     site.declare(replace(service, ready={"kind": "http", "url": f"{url}/healthz"}))
-    replay = f'#!/bin/sh\nexec {shlex.join([*PYTHON, "replay"])} "$@"\n'
     says = {
         "kind": "http",
         "url": url,
@@ -37,7 +35,7 @@ def build(site: Site) -> Built:
         "port": str(port),
         "public-key": str(public),
         "origin": ORIGIN,
-        "replay": str(site.folder.script("replay", replay)),
+        "replay": site.command("replay", "replay"),
         **site.common("merkle-engine"),
         "faults": ["kill", "pause", "playbook"],
     }

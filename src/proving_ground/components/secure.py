@@ -24,7 +24,9 @@ WINDOW_S = 10
 JWKS_TTL_S, JWKS_COOLDOWN_S = 3, 1  # short, so that a drill can wait for them
 
 
-def secure_ledger(name: str, storage: str, *, proofs: bool = False) -> Component:
+def secure_ledger(
+    name: str, storage: str, *, proofs: bool = False, jwks_ttl_s: int = JWKS_TTL_S
+) -> Component:
     """Instances share database, limits, certificate and shared secret.
 
     With proofs the profile is development: the engine speaks plain HTTP, which production refuses.
@@ -53,7 +55,7 @@ def secure_ledger(name: str, storage: str, *, proofs: bool = False) -> Component
                 "LEDGER_AUTH": "strict",
                 "LEDGER_JWKS_URL": identity["jwks-url"],
                 "LEDGER_JWKS_CA": ca,
-                "LEDGER_JWKS_TTL_S": str(JWKS_TTL_S),
+                "LEDGER_JWKS_TTL_S": str(jwks_ttl_s),
                 "LEDGER_JWKS_COOLDOWN_S": str(JWKS_COOLDOWN_S),
                 "LEDGER_JWT_ISSUER": identity["issuer"],
                 "LEDGER_JWT_AUDIENCE": identity["audience"],
@@ -88,10 +90,13 @@ def secure_ledger(name: str, storage: str, *, proofs: bool = False) -> Component
             "storage": storage,
             "tiers": TIERS,
             "window-s": str(WINDOW_S),
-            "jwks-ttl-s": str(JWKS_TTL_S),
+            "jwks-ttl-s": str(jwks_ttl_s),
             "jwks-cooldown-s": str(JWKS_COOLDOWN_S),
             "event-secret-file": str(secret),
             "attempt": str(_attempt(site, name)),
+            "cross-sign": site.command("cross-sign", "cross-sign"),
+            "audit": site.command("audit", "audit"),
+            "ask-storage": site.command("ask-storage", "storage"),
             **client_files(site),
             **facts,
             **site.common(name),

@@ -68,6 +68,11 @@ class Site:
         ours = [name for name in names if defects.DEFECTS[name].process == process]
         return tuple(word for name in ours for word in ("--defect", name))
 
+    def command(self, name: str, part: str) -> str:
+        """A script that calls that part of the proving ground, with the lab's defects of it."""
+        words = shlex.join([*PYTHON, part, *self.defects(part)])
+        return str(self.folder.script(name, f'#!/bin/sh\nexec {words} "$@"\n'))
+
     def declare(self, spec: ServerSpec) -> None:
         """Let the supervisor know the server, without starting it."""
         spec.write(self.folder.servers)

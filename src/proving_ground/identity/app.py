@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import json
+import sys
 import time
 from typing import Any
 
@@ -51,9 +52,12 @@ class Identity:
             exception_handlers={KeyringError: _refused, HTTPException: _refused},
         )
 
-    async def jwks(self, _: Request) -> Response:
-        """The key set."""
+    async def jwks(self, request: Request) -> Response:
+        """The key set; who read it and when goes to the log, where it outlives the process."""
         self._asked.inc()
+        reader = request.headers.get("user-agent", "")[:64]
+        noted = {"event": "key-set-read", "reader": reader, "monotonic_s": time.monotonic()}
+        print(json.dumps(noted), file=sys.stderr, flush=True)
         found = self._ring.jwks(with_retired=defects.on("retire-keeps-publishing"))
         if defects.on("publish-late"):
             found["keys"] = [key for key in found["keys"] if not self._is_new(key["kid"])]

@@ -153,7 +153,10 @@ class Access:
         trust: Any = True
         if settings.jwks_ca:
             trust = ssl.create_default_context(cafile=settings.jwks_ca)
-        self._http = httpx.AsyncClient(verify=trust, timeout=_KEYS_WITHIN_S, trust_env=False)
+        named = {"user-agent": settings.instance}
+        self._http = httpx.AsyncClient(
+            verify=trust, timeout=_KEYS_WITHIN_S, trust_env=False, headers=named
+        )
 
         async def fetch() -> Mapping[str, Any]:
             answer = await self._http.get(settings.jwks_url)

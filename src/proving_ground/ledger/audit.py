@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, astuple, dataclass
 from typing import Protocol
 
+from proving_ground.ledger import defects
+
 GENESIS = "0" * 64
 
 
@@ -75,7 +77,8 @@ def verify_chain(entries: Iterable[Entry], *, head: tuple[int, str] | None = Non
         number += 1
         if entry.seq != number:
             raise AuditTampered(f"entry {number} is missing; entry {entry.seq} stands in its place")
-        if entry.digest != entry_digest(previous, entry.seq, _texts(entry)):
+        fits = entry.digest == entry_digest(previous, entry.seq, _texts(entry))
+        if not fits and not defects.on("audit-digests-unread"):
             raise AuditTampered(f"entry {entry.seq} was changed, or one before it")
         previous = entry.digest
         if head is not None and entry.seq == head[0]:

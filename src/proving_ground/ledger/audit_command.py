@@ -8,6 +8,7 @@ import sys
 
 import psycopg
 
+from proving_ground.ledger import defects
 from proving_ground.ledger.audit import AuditTampered, Entry, verify_chain
 
 
@@ -16,7 +17,7 @@ def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m proving_ground audit")
     parser.add_argument("--dsn", required=True)
     parser.add_argument("--seen", default="", help="SEQ:DIGEST of an entry seen in the log")
-    given = parser.parse_args(argv)
+    given = parser.parse_args(defects.take(argv, "audit"))
     seq, _, digest = given.seen.partition(":")
     try:
         with psycopg.connect(given.dsn) as conn:

@@ -42,7 +42,7 @@ def main(argv: list[str]) -> int:
         one, other = sign(secret, tenant, key, body), sign_again(secret, tenant, key, body)
         found["events"] += 1
         found["equal"] += one == other
-        found["accepted"] += signed_by([b"another", secret], other, tenant, key, body) == 1
+        found["accepted"] += signed_by([b"another", secret], one, tenant, key, body) == 1
         changed = (
             (secret + b"x", tenant, key, body),
             (secret, "u", key, body),

@@ -5,7 +5,9 @@ Each stands here once, and once in the code as ``if defects.on(NAME)``. Stdlib o
 
 from __future__ import annotations
 
+import contextlib
 import difflib
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from fireproof.errors import EnvironmentRefusal
@@ -101,6 +103,15 @@ DEFECTS: dict[str, Defect] = {
     "malformed-token-crashes": Defect("ledger", "garbage for a token gives 500", "row 43"),
     "keys-never-refreshed": Defect("ledger", "a new signing key is never learned", "row 40"),
     "keys-never-expire": Defect("ledger", "a retired key is believed for ever", "rows 39, 40"),
+    "keys-kept-briefly": Defect(
+        "ledger", "the key set is believed for a quarter of its time", "row 39"
+    ),
+    "provider-given-up": Defect(
+        "ledger", "a provider that failed once is never asked again", "row 39"
+    ),
+    "provider-failure-escapes": Defect(
+        "ledger", "an unknown key gives 500 while the provider is away", "row 39"
+    ),
     "empty-keys-while-refreshing": Defect(
         "ledger", "valid tokens are refused while the key set is read", "row 41"
     ),
@@ -113,6 +124,9 @@ DEFECTS: dict[str, Defect] = {
     "tenant-from-header": Defect("ledger", "X-Tenant overrides the token's tenant", "row 68"),
     "read-across-tenants": Defect(
         "ledger", "an event is found by its number whoever owns it", "row 67"
+    ),
+    "refusal-tells-by-time": Defect(
+        "ledger", "404 takes longer for an event that another tenant has", "row 70"
     ),
     "silent-refusals": Defect("ledger", "refusals leave no audit entry", "row 52"),
     "audit-without-id": Defect("ledger", "audit entries hold no correlation id", "rows 52, 132"),
@@ -139,6 +153,9 @@ DEFECTS: dict[str, Defect] = {
     ),
     "current-secret-only": Defect(
         "ledger", "the previous shared secret is refused at once", "row 51"
+    ),
+    "signatures-never-end": Defect(
+        "ledger", "a recorded signed request may be sent again for ever", "row 50"
     ),
     "login-never-renewed": Defect(
         "ledger", "connections keep the login role they began with", "secret rotation"
@@ -276,6 +293,28 @@ DEFECTS: dict[str, Defect] = {
     "signature-ignored": Defect(
         "cross-sign", "an event's signature is believed unseen", "signatures are checked (50)"
     ),
+    "names-by-character": Defect(
+        "cross-sign", "one way sorts names by characters, not by UTF-16 units", "signed alike (49)"
+    ),
+    # replay
+    "refusal-ends-with-0": Defect(
+        "replay", "a refused log ends the command with 0", "it fails on a difference (18)"
+    ),
+    # storage
+    "batch-unguarded": Defect(
+        "storage", "a batch is stored whoever sends it", "storage refuses, too (69)"
+    ),
+    # audit
+    "audit-digests-unread": Defect(
+        "audit", "the digests of the audit log are not recomputed", "tampering is noticed (133)"
+    ),
+    # provision
+    "audit-rewritable": Defect(
+        "provision", "entries of the audit log can be changed", "it only grows (133)"
+    ),
+    "service-rewrites-events": Defect(
+        "provision", "the service's role may change events", "the database refuses, too (69)"
+    ),
     # notify
     "delivers-too-late": Defect(
         "notify", "a notice is delivered after its deadline", "exactly one delivery (78)"
@@ -296,6 +335,17 @@ def on(name: str) -> bool:
     if name not in DEFECTS:
         raise KeyError(name)
     return name in _on
+
+
+@contextlib.contextmanager
+def taken(words: Iterable[str], process: str) -> Iterator[None]:
+    """As ``take``, for the length of the block: for a part that is no process of its own."""
+    before = set(_on)
+    take(list(words), process)
+    try:
+        yield
+    finally:
+        _on.intersection_update(before)
 
 
 def take(argv: list[str], process: str) -> list[str]:

@@ -53,7 +53,8 @@ class Keys:
             KeysUnavailable: the cache is too old to be believed and cannot be renewed.
         """
         if not self._is_fresh():
-            await self._refresh(again_after_s=_AGAIN_AFTER_FAILURE_S)
+            if not (self._failure and defects.on("provider-given-up")):
+                await self._refresh(again_after_s=_AGAIN_AFTER_FAILURE_S)
             if not self._is_fresh():
                 raise KeysUnavailable(self._failure)
         if kid is None:
@@ -66,7 +67,8 @@ class Keys:
     def _is_fresh(self) -> bool:
         if self._read_at_s is None:
             return False
-        return self._clock() - self._read_at_s < self._ttl_s or defects.on("keys-never-expire")
+        ttl_s = self._ttl_s / 4 if defects.on("keys-kept-briefly") else self._ttl_s
+        return self._clock() - self._read_at_s < ttl_s or defects.on("keys-never-expire")
 
     async def _refresh(self, again_after_s: float) -> None:
         """Read the keys, once for all who wait here, unless that was tried a moment ago."""
@@ -83,6 +85,8 @@ class Keys:
                 self._keys = usable(await self._fetch())
                 self._read_at_s = self._clock()
             except Exception as err:  # whatever the provider does, the cache answers
+                if self._is_fresh() and defects.on("provider-failure-escapes"):
+                    raise
                 self._failure = f"{type(err).__name__}: {err}"
 
 

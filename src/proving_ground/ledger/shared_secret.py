@@ -59,7 +59,8 @@ class SharedSecrets:
         if form is None:
             raise SignatureRefused("signature-malformed")
         at = int(form[1])
-        if abs(self._clock() - at) > FRESH_FOR_S:
+        is_fresh = abs(self._clock() - at) <= FRESH_FOR_S
+        if not is_fresh and not defects.on("signatures-never-end"):
             raise SignatureRefused("signature-stale")
         for secret in self.secrets():
             if hmac.compare_digest(_mac(secret, at, method, path, body), form[2]):

@@ -72,7 +72,7 @@ def _written(value: Any) -> Iterator[str]:
     elif isinstance(value, float):
         yield _number(value)
     elif isinstance(value, dict):
-        names = sorted(value, key=lambda name: name.encode("utf-16-be"))  # by UTF-16 units
+        names = sorted(value, key=_place)
         for place, name in enumerate(names):
             yield "," if place else "{"
             yield _quoted(name) + ":"
@@ -83,6 +83,11 @@ def _written(value: Any) -> Iterator[str]:
             yield "," if place else "["
             yield from _written(item)
         yield "]" if value else "[]"
+
+
+def _place(name: str) -> bytes:
+    """By UTF-16 units, which are not in the order of the characters' numbers."""
+    return name.encode("utf-32-be" if defects.on("names-by-character") else "utf-16-be")
 
 
 def _quoted(text: str) -> str:

@@ -35,8 +35,8 @@ def test_a_run_that_aborts_says_which_condition_held_and_what_is_left(scenario: 
     watched, residue = found(ran)["abort-conditions"], found(ran)["residue"]
     assert (watched["verdict"], residue["verdict"]) == ("met", "met")
     assert "api.errors > 3: held, and ended the run" in watched["observed"]
-    assert "kill tiny, processes and private folders of the run" in residue["expected"]
-    assert residue["observed"] == "left: nothing"
+    nothing = "nothing left of kill tiny, processes and private folders of the run"
+    assert (residue["expected"], residue["observed"]) == (nothing, nothing)
     assert scenario.answers()
     assert scenario.verify(ran.bundle) == 0
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from fireproof.guard.heartbeat import HANG_S, SLACK_S
 from support.scenario import Scenario
 
 pytestmark = pytest.mark.component
@@ -77,6 +78,24 @@ def test_what_a_killed_step_left_is_taken_back_by_the_recovery(scenario: Scenari
     ran = scenario.wait(scenario.call(["recover"]))
 
     assert ran.code == 7, ran.stderr
+    assert not (scenario.service / "dropped").exists()
+
+
+@pytest.mark.full
+def test_an_undo_that_takes_its_time_is_no_hang(scenario: Scenario) -> None:
+    """A drill without a fault allowed its runner no time to undo; the guardian ended it midway."""
+    step = dropping(scenario)
+    step["undo"] = playbook(
+        scenario,
+        "pick-up",
+        "sh",
+        "-c",
+        f"sleep {SLACK_S + HANG_S + 2}; rm {scenario.service}/dropped",
+    )
+    child = scenario.start(with_step(scenario, step))
+    ran = scenario.wait(child, timeout_s=120)
+
+    assert ran.code == 0, ran.stderr
     assert not (scenario.service / "dropped").exists()
 
 

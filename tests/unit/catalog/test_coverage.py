@@ -33,7 +33,14 @@ fault: [{pause: db}]
 """
 
 
-def _shown(checks: list[tuple[str, str, str]], *, interval: Any = None, **more: Any) -> Shown:
+def _shown(
+    checks: list[tuple[str, str, str]],
+    *,
+    interval: Any = None,
+    drill: str = DRILL,
+    place: str = "embedded",
+    **more: Any,
+) -> Shown:
     """A judged run: checks by name, verdict and observed value."""
     by_verdict = {name: verdict for name, verdict, _ in checks}
     judged = {
@@ -46,10 +53,10 @@ def _shown(checks: list[tuple[str, str, str]], *, interval: Any = None, **more: 
     plan = Plan(
         run="run-1",
         created_at="2026-03-02T04:05:06Z",
-        drill=parse_drill(DRILL, "x", VOCABULARY),
+        drill=parse_drill(drill, "x", VOCABULARY),
         drill_file="x",
         environment=Environment.model_validate(
-            {"environment": "lab", "class": "embedded", "components": {"db": {"kind": "x"}}}
+            {"environment": "lab", "class": place, "components": {"db": {"kind": "x"}}}
         ),
         procedures={},
         tool={},
@@ -86,6 +93,19 @@ def test_nothing_observed_covers_nothing() -> None:
     assert covered([_shown([])]) == {}
     assert covered([_shown([("one", "met", " "), ("two", "met", "")])]) == {}
     assert sorted(covered([_shown([("two", "met", "seen")])])) == [16]
+
+
+@pytest.mark.parametrize(
+    ("place", "counts"),
+    [("embedded", False), ("other", False), ("production-like", True), ("production", True)],
+)
+def test_a_row_that_asks_where_counts_only_there(place: str, counts: bool) -> None:
+    """A rollback on a laptop is no rollback where it counts, however green."""
+    drill = DRILL.replace("covers: [14]", "covers: [14, 24]")
+
+    found = covered([_shown(GOOD, drill=drill, place=place)])
+
+    assert (14 in found, 24 in found) == (True, counts)
 
 
 def test_an_objective_that_was_not_asked_covers_nothing() -> None:

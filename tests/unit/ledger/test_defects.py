@@ -46,6 +46,14 @@ def test_a_process_takes_its_own_defects_and_leaves_the_other_words() -> None:
     assert not defects.on("ready-without-database")
 
 
+def test_a_part_without_a_process_has_its_defects_for_a_while() -> None:
+    """Provisioning happens inside whoever builds the lab, which goes on to other things."""
+    with defects.taken(("--defect", "audit-rewritable"), "provision"):
+        assert defects.on("audit-rewritable")
+
+    assert not defects.on("audit-rewritable")
+
+
 @pytest.mark.parametrize(
     ("process", "name", "said"),
     [

@@ -29,6 +29,20 @@ def test_a_failing_teardown_is_not_hidden_by_the_pass_before_it(tmp_path: Path) 
     )
 
 
+def test_a_test_that_was_imported_is_named_after_where_it_ran(tmp_path: Path) -> None:
+    """Else two modules that run the same test would hide each other's verdict."""
+    cases = [
+        f'<testcase file="test_a.py" classname="{where}" name="test_x" time="0"/>'
+        for where in ("test_a", "test_a_again", "sub.test_b")
+    ]
+
+    checks = report(tmp_path, "".join(cases))
+
+    assert checks is not None
+    names = [check.name for check in checks]
+    assert names == ["test_a::test_x", "test_a_again::test_x", "sub/test_b::test_x"]
+
+
 def test_names_carry_folder_class_and_parameters(tmp_path: Path) -> None:
     """An objective names a check; the name must not move between runs."""
     case = '<testcase file="sub/test_a.py" classname="sub.test_a.TestB" name="test_x[1]" time="0"/>'
