@@ -85,13 +85,8 @@ def test_what_a_killed_step_left_is_taken_back_by_the_recovery(scenario: Scenari
 def test_an_undo_that_takes_its_time_is_no_hang(scenario: Scenario) -> None:
     """A drill without a fault allowed its runner no time to undo; the guardian ended it midway."""
     step = dropping(scenario)
-    step["undo"] = playbook(
-        scenario,
-        "pick-up",
-        "sh",
-        "-c",
-        f"sleep {SLACK_S + HANG_S + 2}; rm {scenario.service}/dropped",
-    )
+    slow = f"sleep {SLACK_S + HANG_S + 2}; rm {scenario.service}/dropped"
+    step["undo"] = playbook(scenario, "pick-up", "sh", "-c", slow)
     child = scenario.start(with_step(scenario, step))
     ran = scenario.wait(child, timeout_s=120)
 
