@@ -73,22 +73,9 @@ def watch(wanted: dict[str, Any], _: Checks) -> None:
         "statuses": sorted(set(statuses)),
         "answers": len(statuses),
         "clear": clear,
-        "slope": round(_slope(wanted, float(wanted["seconds"])), 2),
+        **_meanwhile(wanted, url, path),
     }
     Checks(wanted["outputs"]).save(json.dumps(facts))
-
-
-def retries(wanted: dict[str, Any], checks: Checks) -> None:
-    """How the ledger tries a dead engine again, saved beside what ``watch`` saw; asks 40 times."""
-    components, path = wanted["components"], _covered(wanted)
-    url = components["ledger-proofs"]["url"]
-    facts = json.loads((Path(wanted["outputs"]) / "saved").read_text("utf-8"))
-    facts["retries"] = watch_retries(
-        int(components["merkle-engine"]["port"]),
-        lambda: ask_http(url, "GET", path)[0],
-        lambda: _breaker(url)["state "] == 0,
-    )
-    checks.save(json.dumps(facts))
 
 
 def judge(wanted: dict[str, Any], checks: Checks) -> None:
@@ -115,7 +102,7 @@ def judge(wanted: dict[str, Any], checks: Checks) -> None:
     limit = f"{rate:g}/s offered, within {RATE_TOLERANCE:.0%}"
     checks.add("backlog-grows-as-offered", good, limit, f"{facts['slope']:g}/s")
     if "retries" in facts:
-        judge_retries(facts["retries"], checks)
+        judge_retries(facts["retries"], _log(wanted), checks)
     _closes(wanted, checks)
     lines = _log(wanted)
     metrics = _breaker(wanted["components"]["ledger-proofs"]["url"])
@@ -149,6 +136,21 @@ def prove(wanted: dict[str, Any], checks: Checks) -> None:
 
 
 # -- parts
+
+
+def _meanwhile(wanted: dict[str, Any], url: str, path: str) -> dict[str, Any]:
+    """How the backlog grows; beside it, where ``listen`` is said, how the ledger tries again."""
+    with ThreadPoolExecutor(1) as beside:
+        tried = None
+        if wanted["listen"]:
+            tried = beside.submit(
+                watch_retries,
+                int(wanted["components"]["merkle-engine"]["port"]),
+                lambda: ask_http(url, "GET", path)[0],
+                lambda: _breaker(url)["state "] == 0,
+            )
+        slope = round(_slope(wanted, float(wanted["seconds"])), 2)
+        return {"slope": slope} | ({"retries": tried.result()} if tried else {})
 
 
 def _closes(wanted: dict[str, Any], checks: Checks) -> None:
@@ -282,7 +284,7 @@ def _proofs(url: str, events: list[Event]) -> Iterator[tuple[Event, int, dict[st
     line.close()
 
 
-ACTS = {"watch": watch, "retries": retries, "judge": judge, "prove": prove}
+ACTS = {"watch": watch, "judge": judge, "prove": prove}
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ While the engine is dead its port is free: whoever listens there sees each attem
 from __future__ import annotations
 
 import itertools
+import re
 import socket
 import statistics
 import sys
@@ -25,6 +26,7 @@ CLOCK_S = 0.001  # a pause may end this much early
 SPREAD_S = 0.005  # median above the least; without jitter a busy machine adds one or two
 REQUESTS = 20  # half of them within 5 of 50 ms by chance: once in 100,000 runs
 _WAIT_S = 2.0
+_SECOND_PAUSE = re.compile(r"attempt 2 failed: .*; next in (\d+) ms")
 _HEALTHY = b"HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"
 
 
@@ -112,8 +114,14 @@ def watch_retries(port: int, ask: Any, is_closed: Any) -> list[dict[str, Any]]:
     return found
 
 
-def judge_retries(facts: list[dict[str, Any]], checks: Checks) -> None:
-    """What was seen against the stated policy. Requests that an open breaker refused ask nobody."""
+def judge_retries(facts: list[dict[str, Any]], lines: list[str], checks: Checks) -> None:
+    """What was seen against the stated policy. Requests that an open breaker refused ask nobody.
+
+    Args:
+        facts: of ``watch_retries``.
+        lines: of the client's log, which names each pause.
+        checks: where the comparisons go.
+    """
     asked = [one for one in facts if one["attempts"]]
     seen = bool(asked)  # without attempts nothing was shown, good or bad
     total = sum(one["attempts"] for one in asked)
@@ -136,11 +144,15 @@ def judge_retries(facts: list[dict[str, Any]], checks: Checks) -> None:
         f"{_words(firsts)} then {_words(seconds)}",
     )
     spread_s = statistics.median(seconds) - min(seconds) if seconds else 0.0
+    # A machine that is busy enough makes equal pauses differ; those that were meant do not.
+    meant = [int(found[1]) for line in lines if (found := _SECOND_PAUSE.search(line))]
+    meant_s = (max(meant) - min(meant)) / 1000 if meant else 0.0
     checks.add(
         "gaps-vary",
-        spread_s >= SPREAD_S if seen else None,
-        f"second gaps {SPREAD_S * 1000:g} ms or more above the least, in the median",
-        f"{spread_s * 1000:.1f} ms",
+        spread_s >= SPREAD_S and meant_s >= 2 * SPREAD_S if seen else None,
+        f"second gaps {SPREAD_S * 1000:g} ms or more above the least in the median, "
+        f"meant to be {2 * SPREAD_S * 1000:g} ms or more apart",
+        f"{spread_s * 1000:.1f} ms, meant to be {meant_s * 1000:.0f} ms apart",
     )
 
 

@@ -49,7 +49,7 @@ DRILLS = (
             *("seen:switching-back", VERIFY, "revert-begin:after"),
         ),
     ),
-    Drilled("jwks-outage", 2, ("injected:after", RECOVER)),
+    Drilled("jwks-outage", 2, ("injected:after", RECOVER, VERIFY)),
     Drilled("key-rotation", 2, ("intent:after", "seen:two-keys", VERIFY)),
     Drilled("migration", 2, ("injected:after", "injected#2:after", "step-start.recover#3:after")),
     Drilled("observability", 2, ("injected#2:after", RECOVER, "seen:logs-errors-alone")),

@@ -4,4 +4,4 @@ from __future__ import annotations
 
 from proving_ground.components.secure import secure_ledger
 
-COMPONENT = secure_ledger("ledger-patient", "postgres", jwks_ttl_s=8)
+COMPONENT = secure_ledger("ledger-patient", "postgres", jwks_ttl_s=15)
