@@ -29,7 +29,11 @@ from support.legal import ended_by_itself, phase_at, stays_recovered, undone_aft
 from support.residue import left_behind
 from support.standing_lab import SETTLES_WITHIN_S, differences, serving_from, standing
 
-pytestmark = [pytest.mark.component, pytest.mark.crash, pytest.mark.full]
+# The first kill of a drill builds its lab and measures it, too.
+pytestmark = [
+    *(pytest.mark.component, pytest.mark.crash, pytest.mark.full),
+    pytest.mark.timeout(900),
+]
 
 
 SEED = os.environ.get("FIREPROOF_SEED", "1")
