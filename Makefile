@@ -13,7 +13,7 @@ CHOICE := $(if $(filter tests,$(T)),-m "not full",)
 DRILLS := $(sort $(basename $(notdir $(wildcard drills/*.yaml))))
 export SCALE
 
-.PHONY: help gameday test test-component test-crash test-crash-drills crash-page test-debian test-defects test-detection test-editor test-load soak-page check fix bench coverage verify system-deps clean lock $(addprefix drill-,$(DRILLS))
+.PHONY: help gameday test test-component test-crash test-crash-drills crash-page test-debian test-defects defects-page test-detection test-editor test-load soak-page check fix bench coverage verify system-deps clean lock $(addprefix drill-,$(DRILLS))
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-22s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,8 +60,11 @@ test-debian: $(STAMP) ## what needs Debian packages (make system-deps): ssh, pgB
 test-detection: $(STAMP) ## every known damage to a backup is noticed; writes docs/reference/detection-matrix.md
 	@FIREPROOF_DETECTION=all $(BIN)/python -m pytest tests/component/drills/test_detection.py tests/component/drills/test_synchronous.py -q
 
-test-defects: $(STAMP) ## every drill turns red for the right reason; writes docs/reference/defects.md
+test-defects: $(STAMP) ## every drill turns red for the right reason (about an hour)
 	@$(BIN)/python -m pytest tests/defects -q
+
+defects-page: $(STAMP) ## docs/reference/defects.md from the rows on record
+	@PYTHONPATH=tests $(BIN)/python -m support.defects_page
 
 test-load: $(STAMP) ## real load on real servers, the stall of two seconds among it (2 minutes)
 	@$(BIN)/python -m pytest tests/component/load tests/component/docs/test_load_page.py -q

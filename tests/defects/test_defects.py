@@ -1,31 +1,29 @@
 """The test of the drills: healthy → 0; with a defect → 1, and exactly one objective missed.
 
-``make test-defects`` runs every row and writes ``docs/reference/defects.md`` from what it saw.
-``FIREPROOF_DEFECTS=i/n`` runs a part.
+``make test-defects`` runs every row, ``FIREPROOF_DEFECTS=i/n`` a part; ``make defects-page``
+writes ``docs/reference/defects.md`` from what was seen.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import platform
 import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from proving_ground.ledger.defects import DEFECTS
-from support.defect_rows import HEALTHY, HERE, Row, read_rows, shard
+from support.crash_record import write_line
+from support.defect_rows import HEALTHY, HERE, SEEN, Row, read_rows, shard
 
 pytestmark = [pytest.mark.component, pytest.mark.full]
-WHICH = os.environ.get("FIREPROOF_DEFECTS") or "all"
-ROWS = shard(read_rows(), WHICH)
+ROWS = shard(read_rows(), os.environ.get("FIREPROOF_DEFECTS") or "all")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,22 +36,6 @@ class Seen:
 
     def missed(self) -> list[str]:
         return [name for name, one in self.objectives.items() if one["verdict"] == "missed"]
-
-
-@dataclass
-class Matrix:
-    """What was seen so far."""
-
-    seen: dict[Row, Seen] = field(default_factory=dict)
-
-
-@pytest.fixture(scope="module")
-def matrix() -> Iterator[Matrix]:
-    one = Matrix()
-    yield one
-    if WHICH == "all" and len(one.seen) == len(ROWS):
-        page = HERE / "docs" / "reference" / "defects.md"
-        page.write_text(as_page(one), "utf-8")
 
 
 @pytest.fixture
@@ -97,43 +79,13 @@ def run(row: Row, place: Path) -> Seen:
 
 
 @pytest.mark.parametrize("row", ROWS, ids=str)
-def test_a_drill_is_red_for_the_right_reason(row: Row, place: Path, matrix: Matrix) -> None:
+def test_a_drill_is_red_for_the_right_reason(row: Row, place: Path) -> None:
     """A drill that stays green is theatre; one that turns red for another reason misleads."""
     seen = run(row, place)
-    matrix.seen[row] = seen
+    missed = seen.missed()
+    wanted = (0, []) if row.missed is None else (1, [row.missed])
+    why = "; ".join(seen.objectives[name]["reason"] for name in missed)
+    facts = {"drill": row.drill, "defect": row.defect, "missed": missed, "code": seen.code}
+    write_line(facts | {"why": why, "ok": (seen.code, missed) == wanted}, SEEN)
 
-    if row.missed is None:
-        assert seen.code == 0, seen.said
-    else:
-        assert seen.missed() == [row.missed], seen.said
-        assert seen.code == 1, seen.said
-
-
-def as_page(matrix: Matrix) -> str:
-    """The matrix drill x defect x objective."""
-    lines = [
-        "# The test of the drills",
-        "",
-        "Written by `make test-defects` from real runs of each drill in its smoke profile, each in",
-        "a fresh lab; do not edit. A defect is switched on in a process of the proving ground by",
-        "`--defect NAME`; the drill must then end with 1, and miss exactly one objective.",
-        "",
-        f"Python {platform.python_version()}, {os.cpu_count()} cores; {len(matrix.seen)} runs.",
-        "",
-        "| drill | defect | what it breaks | exit | objective missed | why |",
-        "|---|---|---|---|---|---|",
-    ]
-    for row, seen in matrix.seen.items():
-        defect = DEFECTS.get(row.defect)
-        missed = ", ".join(f"`{name}`" for name in seen.missed()) or "none"
-        why = "; ".join(seen.objectives[name]["reason"] for name in seen.missed())
-        cells = [
-            f"`{row.drill}`",
-            f"`{row.defect}`" if defect else "healthy",
-            defect.breaks if defect else "nothing",
-            str(seen.code),
-            missed,
-            " ".join(why.split()).replace("|", "\\|")[:160],
-        ]
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
+    assert (seen.code, missed) == wanted, seen.said

@@ -10,6 +10,7 @@ from fireproof.cli.compose import vocabulary
 from fireproof.drillfile import load_drill
 from proving_ground.ledger.defects import DEFECTS
 from support.defect_rows import HERE, Row, drills, read_rows, shard
+from support.defects_page import as_page
 
 # Their damage is the backup's, not the ledger's: docs/reference/detection-matrix.md holds theirs.
 ELSEWHERE = {"backup-restore", "backup-restore-synchronous"}
@@ -55,3 +56,22 @@ def test_a_row_that_cannot_fail_is_refused(tmp_path: Path, text: str) -> None:
 
     with pytest.raises(ValueError, match="expected defect and missed"):
         read_rows(tmp_path)
+
+
+def test_the_page_says_what_was_not_seen_and_what_was_not_as_expected() -> None:
+    """A page of the rows that went well alone would be read as all of them."""
+    rows = [Row("replay"), Row("replay", "wrong-root", "determinism"), Row("drain")]
+    seen = {"drill": "replay", "commit": "c", "machine": "m", "on": "d", "code": 0, "why": ""}
+    bad = seen | {"defect": "wrong-root", "missed": [], "ok": False}
+    good = bad | {"code": 1, "missed": ["determinism"], "ok": True}
+    healthy = seen | {"defect": "none", "missed": [], "ok": True}
+
+    page, wrong = as_page(rows, [healthy, good, bad])
+
+    assert wrong == 2
+    assert "**1 of 3 rows as expected**: 1 with a defect, 2 without." in page
+    assert "| `drain` | healthy | nothing |  |  |  | **not run** |" in page
+    assert "**not as expected**: determinism" in page
+    page, wrong = as_page(rows[:2], [bad, healthy, good])
+    assert wrong == 0
+    assert "as expected; 1 earlier tries were not" in page

@@ -1,4 +1,4 @@
-"""One JSON line a kill, with the commit and the machine it was seen on."""
+"""One JSON line a kill, or a row of defects, with the commit and the machine it was seen on."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ def place() -> dict[str, Any]:
     }
 
 
-def write_line(facts: dict[str, Any]) -> None:
+def write_line(facts: dict[str, Any], path: Path = RECORDS) -> None:
     """Append; lines of processes side by side do not mix."""
     told = {"on": f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d}"} | place() | facts
-    RECORDS.parent.mkdir(exist_ok=True)
-    with RECORDS.open("a", encoding="utf-8") as file:
+    path.parent.mkdir(exist_ok=True)
+    with path.open("a", encoding="utf-8") as file:
         file.write(json.dumps(told) + "\n")
 
 
 def read_lines(path: Path = RECORDS) -> list[dict[str, Any]]:
-    """Every kill on record."""
+    """Every line on record."""
     return [json.loads(line) for line in path.read_text("utf-8").splitlines()]

@@ -12,6 +12,7 @@ import yaml
 
 HERE = Path(__file__).parents[2]
 ROWS = HERE / "tests" / "defects" / "rows"
+SEEN = HERE / ".defects" / "rows.jsonl"  # one line a run of a row
 HEALTHY = "none"
 
 
