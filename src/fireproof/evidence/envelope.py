@@ -106,7 +106,8 @@ def verify_envelope(envelope: Envelope, keys: Mapping[str, Key], name: str) -> K
         VerificationError: signed by a key that is not among ``keys``, or not signed at all.
     """
     from securesystemslib.exceptions import UnverifiedSignatureError
-    from securesystemslib.signer import Signature
+
+    from fireproof.evidence.signers import local_signers
 
     key = keys.get(envelope.key_id)
     if key is None:
@@ -115,7 +116,7 @@ def verify_envelope(envelope: Envelope, keys: Mapping[str, Key], name: str) -> K
             f"{name}: signed by key {short_id(envelope.key_id)}, which is not trusted "
             f"(trusted: {known}); a key is trusted by --key FILE or in the trust folder"
         )
-    signed = Signature(envelope.key_id, envelope.signature.hex())
+    signed = local_signers().Signature(envelope.key_id, envelope.signature.hex())
     try:
         key.verify_signature(signed, pae(envelope.payload_type, envelope.payload))
     except UnverifiedSignatureError as error:

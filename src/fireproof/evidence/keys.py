@@ -15,7 +15,10 @@ from fireproof.evidence.layout import EvidenceRoot
 from fireproof.evidence.tree import make_folders, open_plain, read_small, sync_folder
 
 if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+    from cryptography.hazmat.primitives.asymmetric.ec import (
+        EllipticCurvePrivateKey,
+        EllipticCurvePublicKey,
+    )
     from securesystemslib.signer import SSlibKey
 
     TrustedKeys = Mapping[str, SSlibKey]
@@ -109,7 +112,6 @@ def load_public_key(path: Path) -> SSlibKey:
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric import ec
     from cryptography.hazmat.primitives.serialization import load_pem_public_key
-    from securesystemslib.signer import SSlibKey
 
     try:
         key = load_pem_public_key(read_small(path.resolve(), _MAX_PEM))
@@ -119,14 +121,19 @@ def load_public_key(path: Path) -> SSlibKey:
         raise EvidenceError(f"{path}: expected a PEM public key: {error}") from error
     if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
         raise EvidenceError(f"{path}: expected an ECDSA P-256 public key")
-    return SSlibKey.from_crypto(key)
+    return _as_key(key)
 
 
 def public_key_of(private: EllipticCurvePrivateKey) -> SSlibKey:
     """Public half of a private key."""
-    from securesystemslib.signer import SSlibKey
+    return _as_key(private.public_key())
 
-    return SSlibKey.from_crypto(private.public_key())
+
+def _as_key(public: EllipticCurvePublicKey) -> SSlibKey:
+    from fireproof.evidence.signers import local_signers
+
+    key: SSlibKey = local_signers().SSlibKey.from_crypto(public)
+    return key
 
 
 def load_trusted_keys(

@@ -67,14 +67,13 @@ def open_signer(root: EvidenceRoot, uri: str | None = None) -> LocalSigner:
     Raises:
         EvidenceError: the key cannot be used; the text says what to do.
     """
-    from securesystemslib.signer import CryptoSigner, Signer
-
     from fireproof.evidence.keys import (
         ensure_runner_key,
         load_private_key,
         load_public_key,
         public_key_of,
     )
+    from fireproof.evidence.signers import all_signers, local_signers
 
     uri = uri or os.environ.get(SIGNER_ENV) or ""
     created = False
@@ -85,10 +84,11 @@ def open_signer(root: EvidenceRoot, uri: str | None = None) -> LocalSigner:
     if scheme in ("file", "file2"):
         private = load_private_key(Path(path))
         key = public_key_of(private)
-        return LocalSigner(CryptoSigner(private, key), key, created=created)
+        return LocalSigner(local_signers().CryptoSigner(private, key), key, created=created)
+    signers = all_signers()  # before the public key is one of theirs
     key = load_public_key(Path(os.environ.get(PUBLIC_KEY_ENV) or root.public_key))
     try:
-        return LocalSigner(Signer.from_priv_key_uri(uri, key), key)
+        return LocalSigner(signers.Signer.from_priv_key_uri(uri, key), key)
     except Exception as error:  # each kind of key store has its own errors
         text = f"{SIGNER_ENV}: {scheme}: cannot be used: {type(error).__name__}: {error}"
         raise EvidenceError(text) from error
@@ -238,13 +238,13 @@ def _serve(channel: socket.socket, root: EvidenceRoot, uri: str | None) -> None:
 def _warm_up() -> None:
     """Load and run every line a signature needs, with a key that is thrown away."""
     from cryptography.hazmat.primitives.asymmetric import ec
-    from securesystemslib.signer import CryptoSigner
 
     from fireproof.evidence.keys import public_key_of
+    from fireproof.evidence.signers import local_signers
 
     private = ec.generate_private_key(ec.SECP256R1())
     key = public_key_of(private)
-    LocalSigner(CryptoSigner(private, key), key).sign("warm/up", b"")
+    LocalSigner(local_signers().CryptoSigner(private, key), key).sign("warm/up", b"")
 
 
 def _send(channel: socket.socket, data: bytes, deadline: float | None) -> None:
