@@ -69,7 +69,7 @@ def test_the_page_says_what_was_not_seen_and_what_was_not_as_expected() -> None:
     page, wrong = as_page(rows, [healthy, good, bad])
 
     assert wrong == 2
-    assert "**1 of 3 rows as expected**: 1 with a defect, 2 without." in page
+    assert "**1 of 3 rows as expected**, 1 not run: 1 rows with a defect, 2 without." in page
     assert "| `drain` | healthy | nothing |  |  |  | **not run** |" in page
     assert "**not as expected**: determinism" in page
     page, wrong = as_page(rows[:2], [bad, healthy, good])

@@ -30,14 +30,15 @@ def as_page(rows: list[Row], lines: list[dict[str, Any]]) -> tuple[str, int]:
     for line in lines:
         tries.setdefault((line["drill"], line["defect"]), []).append(line)
     table, held, defects = "", 0, sum(row.missed is not None for row in rows)
+    never = sum((row.drill, row.defect) not in tries for row in rows)
     for row in rows:
         seen = tries.get((row.drill, row.defect), [])
         held += bool(seen and seen[-1]["ok"])
         table += _line(row, seen)
     places = sorted({(line["commit"], line["machine"], line["on"]) for line in lines})
     said = "".join(f"- {commit} on {machine}, {day}\n" for commit, machine, day in places)
-    text = f"**{held} of {len(rows)} rows as expected**: {defects} with a defect, "
-    text += f"{len(rows) - defects} without.\n"
+    text = f"**{held} of {len(rows)} rows as expected**, {never} not run: {defects} rows with a "
+    text += f"defect, {len(rows) - defects} without.\n"
     return f"{HEAD}\n{text}\nSeen at:\n\n{said}{TABLE}{table}", len(rows) - held
 
 
