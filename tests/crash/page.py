@@ -123,10 +123,12 @@ def section(drill: str, told: Sequence[dict[str, Any]]) -> list[str]:
     words += f"random instants. As promised: {good}."
     if late := len(lines) - len(mine):
         words += f" Not counted: {late}, whose run had ended before, or aborted by itself."
+    bad = [line for line in before if not line["ok"]]
     if before:
-        bad = sum(not line["ok"] for line in before)
-        words += f" The last try of a kill counts; {len(before)} earlier tries, {bad} of them not "
-        words += "as promised (the tests themselves were corrected in between), do not."
+        words += (
+            f" The last try of a kill counts; {len(before)} earlier tries do not, {len(bad)} of "
+        )
+        words += "them not as promised" + (" (below)." if bad else ".")
     last = every[-1]
     text = [f"## {drill}", "", words, "", f"Commit {last['commit']}, {last['on']}.", ""]
     text += [*by_place(mine), *outcomes(mine)]
@@ -134,7 +136,15 @@ def section(drill: str, told: Sequence[dict[str, Any]]) -> list[str]:
         text += ["From the kill until the fault was taken back:", "", *delays(mine)]
     unkept = [line for line in mine if not line["ok"]]
     text += [f"- NOT AS PROMISED: {one['test']}: {one['why'].split(chr(10))[0]}" for one in unkept]
-    return text + ([""] if unkept else [])
+    text += [f"- An earlier try of {one['test']}: {_first(one)}" for one in bad]
+    return text + ([""] if unkept or bad else [])
+
+
+def _first(line: dict[str, Any]) -> str:
+    """What was not as promised, and what the run itself said of it."""
+    said = [each.strip() for each in line.get("said", "").splitlines()]
+    ended = [each for each in said if each.startswith(("INCONCLUSIVE", "FAILED", "ABORTED"))]
+    return "; ".join([line["why"].split("\n")[0], *ended[:1]])
 
 
 def page(lines: Sequence[dict[str, Any]]) -> str:
