@@ -57,4 +57,6 @@ def test_a_kill_that_was_tried_again_counts_once_and_says_so() -> None:
     told = load().page([line(ok=False, why="x"), line()])
 
     assert "1 kills" in told
-    assert "1 earlier tries, 1 of them not as" in told
+    assert "1 earlier tries do not, 1 of them not as promised (below)." in told
+    assert "- An earlier try of" in told
+    assert ": x\n" in told
