@@ -22,6 +22,7 @@ from typing import Any
 from archive import Archive, Checks, Stop, last_words
 from archiving import archive_also, forget_archiving
 from recovery import hand_over
+from tools import must_be_intact
 
 SERVER = "ledger"
 _BELOW = "barman"  # in the archive
@@ -87,15 +88,7 @@ class BarmanCloud:
                 below = f"{_BELOW}-attempt-{self._run}"
                 self._copy_spoiled(name, below, fresh, spoil)
             there = self._digests(below, name)
-            names = sorted(backup["files"].keys() | there.keys())
-            wrong = [each for each in names if backup["files"].get(each) != there.get(each)]
-            count = len(backup["files"])
-            checks.must(
-                "backup-intact",
-                not wrong,
-                f"{count} objects as recorded when the backup was made",
-                f"these differ: {', '.join(wrong)}" if wrong else f"{count} objects, all the same",
-            )
+            must_be_intact(backup["files"], there, "objects", checks)
             self._call("restore", name, str(fresh), below=below)
             fresh.chmod(0o700)
             forget_archiving(fresh)

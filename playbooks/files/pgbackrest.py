@@ -22,6 +22,7 @@ from typing import Any
 from archive import Checks, Stop, last_words, run, sha256
 from archiving import archive_also, forget_archiving
 from recovery import hand_over
+from tools import must_be_intact
 
 PROGRAM = "/usr/bin/pgbackrest"
 STANZA = "ledger"
@@ -133,17 +134,7 @@ class PgBackRest:
                 repository = scratch
                 spoil(scratch / "backup" / STANZA / backup["name"])
             there = digests(repository / "backup" / STANZA / backup["name"])
-            names = sorted(backup["files"].keys() | there.keys())
-            wrong = [each for each in names if backup["files"].get(each) != there.get(each)]
-            count = len(backup["files"])
-            checks.must(
-                "backup-intact",
-                not wrong,
-                f"{count} files as recorded when the backup was made",
-                f"these differ: {', '.join(wrong[:3])}"
-                if wrong
-                else f"{count} files, all the same",
-            )
+            must_be_intact(backup["files"], there, "files", checks)
             self.verify(checks, "pgbackrest-verify", repository=repository)
             fresh.mkdir(mode=0o700)
             hand_over(self._database, fresh)

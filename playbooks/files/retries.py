@@ -10,14 +10,13 @@ import re
 import socket
 import statistics
 import sys
-import threading
 import time
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 from archive import Checks
+from beside import Beside
 
 ATTEMPTS = 3  # LEDGER_RETRY_ATTEMPTS of the lab's ledgers
 PAUSES_S = ((0.025, 0.05), (0.05, 0.1))  # half to all of 50 ms, then of 100 ms
@@ -30,48 +29,35 @@ _SECOND_PAUSE = re.compile(r"attempt 2 failed: .*; next in (\d+) ms")
 _HEALTHY = b"HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"
 
 
-class Listener:
+class Listener(Beside):
     """At the dead engine's port. Hangs up, as the dead do, or answers 404 as a healthy one may."""
 
     def __init__(self, port: int) -> None:
+        super().__init__()
         self.is_healthy = False
         self._at_s: list[float] = []
-        self._over = False
         self._door = socket.create_server(("127.0.0.1", port))
         self._door.settimeout(0.05)
-        self._thread = threading.Thread(target=self._serve, daemon=True)
-
-    def __enter__(self) -> Listener:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        err: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._over = True
-        self._thread.join(_WAIT_S)
-        self._door.close()
 
     def taken(self) -> list[float]:
         """When the attempts since the last call came."""
         found, self._at_s = self._at_s, []
         return found
 
-    def _serve(self) -> None:
-        while not self._over:
-            try:
-                line, _ = self._door.accept()
-            except TimeoutError:
-                continue
-            with line:
-                line.settimeout(_WAIT_S)
+    def work(self) -> None:
+        """Takes whoever comes, one after the other."""
+        with self._door:
+            while not self.over.is_set():
                 try:
-                    self._answer(line)
-                except OSError:
+                    line, _ = self._door.accept()
+                except TimeoutError:
                     continue
+                with line:
+                    line.settimeout(_WAIT_S)
+                    try:
+                        self._answer(line)
+                    except OSError:
+                        continue
 
     def _answer(self, line: socket.socket) -> None:
         request = b""

@@ -5,15 +5,14 @@ from __future__ import annotations
 import itertools
 import json
 import sys
-import threading
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 from archive import Checks, Stop
+from beside import Beside
 from deployment import ask_http
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -25,27 +24,13 @@ _TYPE = "text/plain; version="
 Values = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
 
-class Scrapes:
+class Scrapes(Beside):
     """Every instance asked four times a second; one that does not answer is a page, too: down."""
 
     def __init__(self, urls: Mapping[str, str]) -> None:
+        super().__init__()
         self._urls = urls
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._ask, daemon=True)
         self.taken: list[dict[str, Any]] = []
-
-    def __enter__(self) -> Scrapes:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        err: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._over.set()
-        self._thread.join(10)
 
     def of(self, name: str) -> list[dict[str, Any]]:
         """Of one instance, oldest first."""
@@ -56,7 +41,8 @@ class Scrapes:
         lines = (json.dumps(one) + "\n" for one in self.taken)
         (Path(outputs) / "series.jsonl").write_text("".join(lines), "utf-8")
 
-    def _ask(self) -> None:
+    def work(self) -> None:
+        """Asks each in turn, whoever answers."""
         while True:
             for name, url in self._urls.items():
                 at = datetime.now(UTC).isoformat(timespec="milliseconds")
@@ -67,7 +53,7 @@ class Scrapes:
                 kind = headers.get("content-type", "")
                 one = {"at": at, "instance": name, "status": status, "type": kind, "page": page}
                 self.taken.append(one)
-            if self._over.wait(EVERY_S):
+            if self.over.wait(EVERY_S):
                 return
 
 

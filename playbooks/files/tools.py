@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -47,3 +47,19 @@ def find_tool(wanted: dict[str, Any]) -> Tool | None:
 
         return BarmanCloud(wanted)
     raise Stop(f"tool: expected pgbackrest, barman-cloud or nothing, got {name!r}")
+
+
+def must_be_intact(
+    recorded: Mapping[str, str], there: Mapping[str, str], what: str, checks: Checks
+) -> None:
+    """Digests of a backup when it was made and now, by name; ``what`` these names are of."""
+    names = sorted(recorded.keys() | there.keys())
+    wrong = [name for name in names if recorded.get(name) != there.get(name)]
+    checks.must(
+        "backup-intact",
+        not wrong,
+        f"{len(recorded)} {what} as recorded when the backup was made",
+        f"these differ: {', '.join(wrong[:3])}"
+        if wrong
+        else f"{len(recorded)} {what}, all the same",
+    )

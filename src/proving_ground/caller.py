@@ -22,13 +22,14 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import uvicorn
 from prometheus_client import CollectorRegistry, Counter, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+
+from proving_ground.serving import serve
 
 _MINT_EVERY_S = 1.0
 _TOKEN_FOR_S = 8  # unless CALLER_TOKEN_FOR_S says otherwise
@@ -199,15 +200,5 @@ def main(argv: list[str]) -> int:
     if not Path(os.environ["CALLER_CA"]).is_file():
         print("caller: CALLER_CA: there is no such file", file=sys.stderr)
         return 2
-    uvicorn.run(
-        Caller(dict(os.environ)).app(),
-        host="127.0.0.1",
-        port=int(argv[0]),
-        loop="asyncio",
-        http="h11",
-        log_config=None,
-        access_log=False,
-        timeout_graceful_shutdown=2,
-        timeout_keep_alive=75,
-    )
+    serve(Caller(dict(os.environ)).app(), int(argv[0]), grace_s=2, timeout_keep_alive=75)
     return 0

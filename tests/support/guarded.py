@@ -18,11 +18,10 @@ from typing import Any
 
 import httpx
 
-from fireproof.processes import scrubbed
 from proving_ground.identity.client import Client
 from proving_ground.ports import free_ports
-from proving_ground.probing import listens
 from proving_ground.spec import load_spec
+from support.started import started
 
 PLAYBOOKS = Path(__file__).parents[2] / "playbooks/files"
 
@@ -133,25 +132,13 @@ def beside(
     argv = [str(port) if word == says["port"] else word for word in spec.argv]
     argv += [word for each in defects for word in ("--defect", each)]
     environ = {**spec.env, "LEDGER_MTLS_PORT": str(mtls_port), **changed}
-    with log.open("wb") as sink:
-        process = subprocess.Popen(argv, env=scrubbed(environ), stdout=sink, stderr=sink)
     facts = {**says, "url": f"https://127.0.0.1:{port}", "log": str(log)}
     facts |= {"mtls-url": f"https://127.0.0.1:{mtls_port}", "mtls-port": str(mtls_port)}
-    try:
-        give_up_at = time.monotonic() + 20
-        while not (listens(port) and listens(mtls_port)):
-            assert process.poll() is None, log.read_text("utf-8")
-            assert time.monotonic() < give_up_at
-            time.sleep(0.02)
-        with contextlib.closing(Guarded({**components, name: facts}, name)) as guarded:
-            yield guarded
-    finally:
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait(10)
+    with (
+        started(argv, environ, log, port, mtls_port),
+        contextlib.closing(Guarded({**components, name: facts}, name)) as guarded,
+    ):
+        yield guarded
 
 
 def reaches_mtls(guarded: Guarded, certificate: str = "") -> bool:

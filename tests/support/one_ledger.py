@@ -6,17 +6,15 @@ import contextlib
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 
-from fireproof.processes import scrubbed
 from proving_ground.lab import Lab
 from proving_ground.ports import free_ports
-from proving_ground.probing import listens
+from support.started import started
 
 
 class OneLedger(httpx.Client):
@@ -45,21 +43,9 @@ def one_ledger(log: Path, *defects: str, **settings: str) -> Iterator[OneLedger]
     port = free_ports(1)[0]
     argv = [sys.executable, "-P", "-m", "proving_ground", "ledger", str(port)]
     argv += [word for name in defects for word in ("--defect", name)]
-    environ = scrubbed({f"LEDGER_{name.upper()}": value for name, value in settings.items()})
-    with log.open("wb") as sink:
-        process = subprocess.Popen(argv, env=environ, stdout=sink, stderr=sink)
-    try:
-        give_up_at = time.monotonic() + 15
-        while not listens(port):
-            assert process.poll() is None, log.read_text("utf-8")
-            assert time.monotonic() < give_up_at
-            time.sleep(0.02)
-        with OneLedger(f"http://127.0.0.1:{port}", process, log) as client:
-            yield client
-    finally:
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait(10)
+    environ = {f"LEDGER_{name.upper()}": value for name, value in settings.items()}
+    with (
+        started(argv, environ, log, port) as process,
+        OneLedger(f"http://127.0.0.1:{port}", process, log) as client,
+    ):
+        yield client

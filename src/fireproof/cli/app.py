@@ -7,6 +7,7 @@ import importlib
 import click
 
 from fireproof import __version__
+from fireproof.cli.refusals import refused
 from fireproof.errors import DrillFileError, EvidenceError, FireproofError, UsageError
 from fireproof.guard.guardian import say
 from fireproof.model.verdict import ExitCode
@@ -70,15 +71,8 @@ def app() -> int:
     except click.Abort:
         say("fireproof: stopped")
         return 130
-    except DrillFileError as error:
-        from fireproof.cli.terminal import show_carets
-        from fireproof.drillfile import render
-
-        say(render(error.problems, carets=show_carets()))
-        return ExitCode.USAGE
-    except UsageError as error:
-        say(f"fireproof: {error}")
-        return ExitCode.USAGE
+    except (DrillFileError, UsageError) as error:
+        return refused(error)
     except EvidenceError as error:
         say(f"fireproof: {error}")
         return ExitCode.EVIDENCE

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,8 +33,8 @@ def command(
     written when one does not hold.
     """
     from fireproof.catalog import covered, load_checklist
-    from fireproof.cli.recompute import is_gameday, recompute
-    from fireproof.evidence import EvidenceRoot, load_trusted_keys, verify_bundle, verify_members
+    from fireproof.cli.recompute import bundle_check, is_gameday
+    from fireproof.evidence import EvidenceRoot, load_trusted_keys, verify_members
     from fireproof.journal import read_journal
     from fireproof.report.checklist import write_checklist
 
@@ -46,13 +45,7 @@ def command(
     for bundle in bundles:
         trusted = load_trusted_keys(keys, trust, bundle=bundle)
         agreed = load_trusted_keys((), root.approvers, bundle=bundle)
-        verify = partial(
-            verify_bundle,
-            keys=trusted,
-            recompute=recompute,
-            read_journal=read_journal,
-            approvers=agreed,
-        )
+        verify = bundle_check(trusted, agreed)
         report = verify(bundle)
         _hold(report, report.problems)
         if is_gameday(bundle):

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import importlib.util
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fireproof.errors import EvidenceError
 from fireproof.evidence import canonical_bytes
@@ -21,6 +23,10 @@ from fireproof.model.judgement import Judgement
 from fireproof.model.load import Growth
 from fireproof.model.plan import Plan
 from fireproof.model.record import Record
+
+if TYPE_CHECKING:
+    from fireproof.evidence import VerificationReport
+    from fireproof.evidence.keys import TrustedKeys
 
 
 def judge_bag(bag: Path) -> Judgement:
@@ -75,6 +81,21 @@ def recompute(bag: Path) -> bytes:
     if missing := missing_packages(plan.drill):
         raise EvidenceError(f"cannot be recomputed here without {missing}")
     return canonical_bytes(judge_bag(bag).to_json())
+
+
+def bundle_check(
+    trusted: TrustedKeys, approvers: TrustedKeys
+) -> Callable[[Path], VerificationReport]:
+    """The check of one bundle by these keys, and by what this installation computes."""
+    from fireproof.evidence import verify_bundle
+
+    return partial(
+        verify_bundle,
+        keys=trusted,
+        recompute=recompute,
+        read_journal=read_journal,
+        approvers=approvers,
+    )
 
 
 def missing_packages(drill: Drill) -> str:

@@ -11,10 +11,10 @@ from typing import Any
 from fireproof.cli.approvals import find_enough
 from fireproof.cli.compose import make_plan, make_services
 from fireproof.cli.params import asked_for
+from fireproof.cli.refusals import refused
 from fireproof.cli.render import Renderer, make_renderer
 from fireproof.cli.settings import RunSettings
-from fireproof.cli.terminal import WAIT_S, ask_at_terminal, show_carets
-from fireproof.drillfile import render
+from fireproof.cli.terminal import WAIT_S, ask_at_terminal
 from fireproof.engine.permission import refusals, typed_wrong, unattended
 from fireproof.engine.start import start
 from fireproof.errors import DrillFileError, EnvironmentRefusal, FireproofError, UsageError
@@ -54,12 +54,8 @@ def run(
     known = Known()
     try:
         result = _run(settings, folder, signer, heart, interrupts, renderer, known)
-    except DrillFileError as error:
-        say(render(error.problems, carets=show_carets()))
-        return ExitCode.USAGE
-    except UsageError as error:
-        say(f"fireproof: {error}")
-        return ExitCode.USAGE
+    except (DrillFileError, UsageError) as error:
+        return refused(error)
     except Interrupted as stop:
         say(f"fireproof: {stop.why}; nothing was run")
         return 128 + stop.signum if stop.signum else ExitCode.STOPPED_BEFORE_FAULT

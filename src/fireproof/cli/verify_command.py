@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import click
@@ -46,11 +45,10 @@ def command(
 
     Exit code 0: intact and recomputed, whatever the run's outcome was. 5: do not rely on it.
     """
-    from fireproof.cli.recompute import is_gameday, recompute
+    from fireproof.cli.recompute import bundle_check, is_gameday
     from fireproof.evidence import (
         EvidenceRoot,
         load_trusted_keys,
-        verify_bundle,
         verify_members,
     )
     from fireproof.journal import read_journal
@@ -62,16 +60,9 @@ def command(
     for bundle in bundles:
         trusted = load_trusted_keys(keys, trust, bundle=bundle)
         agreed = load_trusted_keys(approvers, may_approve, bundle=bundle)
-        report = verify_bundle(bundle, trusted, recompute, read_journal, agreed)
-        members = None
+        verify = bundle_check(trusted, agreed)
+        report, members = verify(bundle), None
         if report.ok and is_gameday(bundle) and not alone:
-            verify = partial(
-                verify_bundle,
-                keys=trusted,
-                recompute=recompute,
-                read_journal=read_journal,
-                approvers=agreed,
-            )
             members = verify_members(bundle, verify, read_journal)
             report = replace(report, steps=(*report.steps, members.step))
         if as_json:

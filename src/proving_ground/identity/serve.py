@@ -6,12 +6,11 @@ import os
 import sys
 from pathlib import Path
 
-import uvicorn
-
 from proving_ground.identity.app import Identity
 from proving_ground.identity.keyring import Keyring
 from proving_ground.identity.mint import Mint
 from proving_ground.ledger import defects
+from proving_ground.serving import serve
 
 _VARIABLES = {
     "IDENTITY_KEYS": "file of its keys; made when it is not there",
@@ -34,15 +33,10 @@ def main(argv: list[str]) -> int:
         return 78
     ring = Keyring(Path(os.environ["IDENTITY_KEYS"]))
     mint = Mint(os.environ["IDENTITY_ISSUER"], os.environ["IDENTITY_AUDIENCE"])
-    uvicorn.run(
+    serve(
         Identity(ring, mint, os.environ["IDENTITY_SECRET"].strip()).app(),
-        host="127.0.0.1",
-        port=int(rest[0]),
-        loop="asyncio",
-        http="h11",
-        log_config=None,
-        access_log=False,
-        timeout_graceful_shutdown=2,
+        int(rest[0]),
+        grace_s=2,
         ssl_certfile=os.environ["IDENTITY_TLS"],
     )
     return 0

@@ -12,6 +12,7 @@ import uvicorn
 from proving_ground.ledger.app import make_app
 from proving_ground.ledger.drain import Drain, DrainingServer
 from proving_ground.ledger.settings import Settings
+from proving_ground.serving import config
 
 
 class _Main(DrainingServer):
@@ -40,15 +41,16 @@ def listen(settings: Settings, port: int) -> None:
     drain = Drain()
     app, access = make_app(settings, drain)
     contexts = [served.context for served in access.served]
-    config = _config(app, port, contexts[0] if contexts else None)
-    main = _Main(config, drain, settings.drain_ms / 1000)
+    main = _Main(
+        _listening(app, port, contexts[0] if contexts else None), drain, settings.drain_ms / 1000
+    )
     if settings.mtls_port:
         from proving_ground.ledger.tls import protocol_for
 
         clients = [name.strip() for name in settings.mtls_clients.split(",")]
-        config = _config(app, settings.mtls_port, contexts[1])
-        config.http, config.lifespan = protocol_for(clients), "off"  # the main one opens the app
-        main.beside = _Beside(config)
+        beside = _listening(app, settings.mtls_port, contexts[1])
+        beside.http, beside.lifespan = protocol_for(clients), "off"  # the main one opens the app
+        main.beside = _Beside(beside)
     asyncio.run(_serve(main))
 
 
@@ -59,16 +61,11 @@ async def _serve(main: _Main) -> None:
     await asyncio.gather(main.serve(), main.beside.serve())
 
 
-def _config(app: Any, port: int, context: Any) -> uvicorn.Config:
-    return uvicorn.Config(
+def _listening(app: Any, port: int, context: Any) -> uvicorn.Config:
+    return config(
         app,
-        host="127.0.0.1",
-        port=port,
-        loop="asyncio",
-        http="h11",
-        log_config=None,
-        access_log=False,
-        timeout_graceful_shutdown=5,
+        port,
+        grace_s=5,
         # Longer than the switch keeps its idle connections: who closes one first must be the side
         # that sends requests, or a request is lost on the way.
         timeout_keep_alive=75,

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import uvicorn
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from proving_ground.ledger import defects
@@ -19,6 +18,7 @@ from proving_ground.merkle.app import EngineApp
 from proving_ground.merkle.engine import Engine, EngineMeters
 from proving_ground.merkle.feed import DatabaseFeed
 from proving_ground.merkle.note import ORIGIN, load_private_key
+from proving_ground.serving import serve
 
 _KNOWN = ("ENGINE_DSN", "ENGINE_KEY_FILE", "ENGINE_ORIGIN", "ENGINE_EVERY_MS")
 
@@ -67,14 +67,5 @@ def main(argv: list[str]) -> int:
         return BAD_CONFIGURATION
     feed, meters = DatabaseFeed(settings.dsn), EngineMeters()
     engine = Engine(feed, settings.key, settings.origin, settings.every_s, meters)
-    uvicorn.run(
-        EngineApp(engine, feed, meters).app(),
-        host="127.0.0.1",
-        port=int(rest[0]),
-        loop="asyncio",
-        http="h11",
-        log_config=None,
-        access_log=False,
-        timeout_graceful_shutdown=5,
-    )
+    serve(EngineApp(engine, feed, meters).app(), int(rest[0]), grace_s=5)
     return 0

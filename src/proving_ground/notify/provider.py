@@ -10,7 +10,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -18,6 +17,7 @@ from starlette.routing import Route
 
 from proving_ground.ledger import defects
 from proving_ground.ledger.logs import set_up_logs
+from proving_ground.serving import serve
 
 ANSWERS = ("ok", "500", "400", "slow")
 _SLOW_S = 5.0  # longer than any chain waits
@@ -90,14 +90,5 @@ def main(argv: list[str]) -> int:
         print(f"usage: python -m proving_ground {usage}", file=sys.stderr)
         return 2
     set_up_logs(rest[1], "info", "")
-    uvicorn.run(
-        Provider(rest[1], Path(rest[2]), answer).app(),
-        host="127.0.0.1",
-        port=int(rest[0]),
-        loop="asyncio",
-        http="h11",
-        log_config=None,
-        access_log=False,
-        timeout_graceful_shutdown=1,
-    )
+    serve(Provider(rest[1], Path(rest[2]), answer).app(), int(rest[0]), grace_s=1)
     return 0

@@ -2,35 +2,20 @@
 
 from __future__ import annotations
 
-import time
-import uuid
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from fireproof.model.environment import Environment
-from fireproof.model.ports import StepContext, StepResult
-from fireproof.steps.playbook import Playbook, PlaybookParams
+from fireproof.model.ports import StepResult
+from support.playing import play
 
 pytestmark = [pytest.mark.component, pytest.mark.full]
-PROJECT = Path(__file__).parents[3]
 
 
-def play(components: dict[str, Any], bag: Path, name: str, **variables: str) -> StepResult:
-    run = str(uuid.uuid4())
+def play_here(components: dict[str, Any], bag: Path, name: str, **variables: str) -> StepResult:
     environment = {"environment": "lab", "class": "embedded", "components": components}
-    context = StepContext(
-        run=run,
-        project=PROJECT,
-        environment=Environment.model_validate(environment),
-        bag=bag / run,
-        outputs="data/outputs/step",
-        deadline_ns=time.monotonic_ns() + 120 * 10**9,
-    )
-    (bag / run).mkdir()
-    params = PlaybookParams.model_validate({"playbook": f"playbooks/{name}", "vars": variables})
-    return Playbook().run(params, context)
+    return play(environment, bag, name, **variables)
 
 
 @pytest.mark.parametrize(
@@ -62,7 +47,7 @@ def test_a_rotation_can_be_played(
     checks: set[str],
 ) -> None:
     """What a drill names must exist, and say what it saw."""
-    result = play(components, tmp_path, name, **variables)
+    result = play_here(components, tmp_path, name, **variables)
 
     assert result.ok, result.detail
     assert {check.name for check in result.checks if check.ok} == checks
@@ -72,7 +57,7 @@ def test_a_verb_that_is_not_known_stops_with_the_known_ones(
     components: dict[str, Any], tmp_path: Path
 ) -> None:
     """One line, not a task's return value."""
-    result = play(components, tmp_path, "rotate-keys.yml", verb="rotate")
+    result = play_here(components, tmp_path, "rotate-keys.yml", verb="rotate")
 
     assert result.ok is False
     assert "verb: expected publish, sign-with-new, retire or all, got 'rotate'" in result.detail

@@ -13,21 +13,11 @@ from fireproof.cli.schedule import Runs
 from fireproof.cli.schedule_command import scheduled
 from fireproof.cli.with_lab import Stops
 from fireproof.fleet import Agenda, catch_up
+from support.fake_clock import FakeClock
 from support.scenario import Scenario
 
 pytestmark = pytest.mark.component
 NIGHT = datetime(2026, 11, 9, 3, 0, tzinfo=UTC)
-
-
-class FakeClock:
-    def __init__(self, now: datetime) -> None:
-        self.time = now
-
-    def now(self) -> datetime:
-        return self.time
-
-    def wait(self, seconds: float) -> None:
-        self.time += timedelta(seconds=seconds)
 
 
 @pytest.fixture

@@ -12,29 +12,11 @@ import httpx
 import psycopg
 import pytest
 
-from fireproof.model.environment import Environment
-from fireproof.model.ports import Check, StepContext, StepResult
-from fireproof.steps.playbook import Playbook, PlaybookParams
+from fireproof.model.ports import Check, StepResult
 from proving_ground.lab import Lab
+from support.playing import play
 
 pytestmark = [pytest.mark.component, pytest.mark.full]
-PROJECT = Path(__file__).parents[3]
-
-
-def play(lab: Lab, bag: Path, name: str, **variables: str) -> StepResult:
-    """One playbook against the lab as it is now."""
-    run = str(uuid.uuid4())
-    context = StepContext(
-        run=run,
-        project=PROJECT,
-        environment=Environment.model_validate(lab.environment()),
-        bag=bag / run,
-        outputs="data/outputs/step",
-        deadline_ns=time.monotonic_ns() + 120 * 10**9,
-    )
-    (bag / run).mkdir()
-    params = PlaybookParams.model_validate({"playbook": f"playbooks/{name}", "vars": variables})
-    return Playbook().run(params, context)
 
 
 def check(result: StepResult, name: str) -> Check:
@@ -82,12 +64,12 @@ def test_a_lost_database_comes_back_up_to_the_target(lab: Lab, tmp_path: Path) -
     for _ in range(2):
         components = lab.environment()["components"]
         write(components, 20)
-        backup = play(lab, tmp_path, "backup.yml")
+        backup = play(lab.environment(), tmp_path, "backup.yml")
         mark = write(components, 20)
         before = content(components, mark)
         wait_confirmed(components, mark)
         lose(components)
-        restored = play(lab, tmp_path, "restore.yml")
+        restored = play(lab.environment(), tmp_path, "restore.yml")
 
         assert backup.ok, backup.detail
         assert restored.ok, restored.detail
@@ -105,10 +87,10 @@ def test_a_lost_database_comes_back_up_to_the_target(lab: Lab, tmp_path: Path) -
 def test_an_unreachable_target_is_told_in_one_line_and_soon(lab: Lab, tmp_path: Path) -> None:
     """Postgres refuses to promote; a playbook that waited for it would use up the whole RTO."""
     components = lab.environment()["components"]
-    assert play(lab, tmp_path, "backup.yml").ok
+    assert play(lab.environment(), tmp_path, "backup.yml").ok
     lost = lose(components)
     started = time.monotonic()
-    result = play(lab, tmp_path, "restore.yml", target="mark-of-nobody")
+    result = play(lab.environment(), tmp_path, "restore.yml", target="mark-of-nobody")
     took_s = time.monotonic() - started
     lost.rename(components["ledger-db"]["data-directory"])
     back = subprocess.run(components["ledger-db"]["control"]["start"], check=False)
@@ -123,7 +105,7 @@ def test_an_unreachable_target_is_told_in_one_line_and_soon(lab: Lab, tmp_path: 
 def test_a_changed_backup_is_refused_before_anything_starts(lab: Lab, tmp_path: Path) -> None:
     """Whoever can write to the archive could otherwise write the restored database."""
     components = lab.environment()["components"]
-    backup = play(lab, tmp_path, "backup.yml")
+    backup = play(lab.environment(), tmp_path, "backup.yml")
     wait_confirmed(components, write(components, 1))
     archive = components["archive"]
     folder = lab.root / "archive/data" / archive["bucket"] / archive["prefix"] / "base"
@@ -134,7 +116,7 @@ def test_a_changed_backup_is_refused_before_anything_starts(lab: Lab, tmp_path: 
         file.seek(-1, 1)
         file.write(bytes([byte[0] ^ 1]))
     lost = lose(components)
-    result = play(lab, tmp_path, "restore.yml")
+    result = play(lab.environment(), tmp_path, "restore.yml")
     lost.rename(components["ledger-db"]["data-directory"])
     subprocess.run(components["ledger-db"]["control"]["start"], check=True)
 
@@ -144,7 +126,7 @@ def test_a_changed_backup_is_refused_before_anything_starts(lab: Lab, tmp_path: 
 
 def test_a_restore_beside_a_living_source_is_refused(lab: Lab, tmp_path: Path) -> None:
     """It could read what it claims to have restored."""
-    result = play(lab, tmp_path, "restore.yml")
+    result = play(lab.environment(), tmp_path, "restore.yml")
 
     assert result.ok is False
     assert "a server answers" in check(result, "source-unreachable").observed
@@ -153,12 +135,12 @@ def test_a_restore_beside_a_living_source_is_refused(lab: Lab, tmp_path: Path) -
 def test_damaged_backups_are_refused_in_a_scratch_place(lab: Lab, tmp_path: Path) -> None:
     """The controls of every drill; an undamaged one passes there, so it is the damage they see."""
     components = lab.environment()["components"]
-    assert play(lab, tmp_path, "backup.yml").ok
+    assert play(lab.environment(), tmp_path, "backup.yml").ok
     wait_confirmed(components, write(components, 1))
     before = sorted(lab.folder.database.iterdir())
-    good = play(lab, tmp_path, "attempt-restore.yml", damage="none")
-    tampered = play(lab, tmp_path, "attempt-restore.yml", damage="tampered-base")
-    holed = play(lab, tmp_path, "attempt-restore.yml", damage="missing-wal")
+    good = play(lab.environment(), tmp_path, "attempt-restore.yml", damage="none")
+    tampered = play(lab.environment(), tmp_path, "attempt-restore.yml", damage="tampered-base")
+    holed = play(lab.environment(), tmp_path, "attempt-restore.yml", damage="missing-wal")
 
     assert good.ok, good.detail
     assert [each.name for each in good.checks if each.ok] == [
@@ -178,14 +160,14 @@ def test_an_incremental_backup_restores_with_what_it_builds_upon(lab: Lab, tmp_p
     """Two small backups that do not fit together would be found out on the worst day."""
     lab.up(report=lambda _: None)
     components = lab.environment()["components"]
-    full = play(lab, tmp_path, "backup.yml")
+    full = play(lab.environment(), tmp_path, "backup.yml")
     write(components, 20)
-    second = play(lab, tmp_path, "backup.yml", incremental="yes")
+    second = play(lab.environment(), tmp_path, "backup.yml", incremental="yes")
     mark = write(components, 20)
     before = content(components, mark)
     wait_confirmed(components, mark)
     lose(components)
-    restored = play(lab, tmp_path, "restore.yml")
+    restored = play(lab.environment(), tmp_path, "restore.yml")
 
     assert full.ok, full.detail
     assert second.ok, second.detail
@@ -208,7 +190,7 @@ def test_a_receiver_that_never_received_is_no_target(lab: Lab, tmp_path: Path) -
     """Restoring to "nothing was received" would look like a restore of an empty afternoon."""
     components = lab.environment()["components"]
     lost = lose(components)
-    result = play(lab, tmp_path, "restore.yml", wal="synchronous")
+    result = play(lab.environment(), tmp_path, "restore.yml", wal="synchronous")
     lost.rename(components["ledger-db"]["data-directory"])
     subprocess.run(components["ledger-db"]["control"]["start"], check=True)
 

@@ -6,17 +6,15 @@ import json
 import subprocess
 import sys
 import time
-import uuid
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from fireproof.model.environment import Environment
-from fireproof.model.ports import StepContext, StepResult
-from fireproof.steps.playbook import Playbook, PlaybookParams
+from fireproof.model.ports import StepResult
 from proving_ground.lab import Lab
+from support.playing import play
 from support.small_lab import small_lab
 from support.steady_load import steady_load
 
@@ -37,22 +35,6 @@ def act(components: dict[str, Any], outputs: Path, script: str, *words: str, **m
         {one["name"]: one["ok"] for one in json.loads(path.read_text())} if path.exists() else {}
     )
     return done, checks
-
-
-def play(lab: Lab, bag: Path, name: str, **variables: str) -> StepResult:
-    """A playbook through Ansible, as a drill plays it."""
-    run = str(uuid.uuid4())
-    context = StepContext(
-        run=run,
-        project=PROJECT,
-        environment=Environment.model_validate(lab.environment()),
-        bag=bag / run,
-        outputs="data/outputs/step",
-        deadline_ns=time.monotonic_ns() + 120 * 10**9,
-    )
-    (bag / run).mkdir()
-    params = PlaybookParams.model_validate({"playbook": f"playbooks/{name}", "vars": variables})
-    return Playbook().run(params, context)
 
 
 def checks_of(result: StepResult) -> dict[str, bool | None]:
@@ -128,13 +110,13 @@ def test_a_bad_version_is_deployed_seen_and_taken_back(lab: Lab, tmp_path: Path)
     """Version, schema and cache go back; what v2's own badness costs is all that clients see."""
     components = lab.environment()["components"]
     url = components["switch"]["url"]
-    first = play(lab, tmp_path, "verify-deployment.yml", version="v1")
+    first = play(lab.environment(), tmp_path, "verify-deployment.yml", version="v1")
     with steady_load(url) as load:
-        deployed = play(lab, tmp_path, "deploy.yml", version="v2")
-        verified = play(lab, tmp_path, "verify-deployment.yml", version="v2")
+        deployed = play(lab.environment(), tmp_path, "deploy.yml", version="v2")
+        verified = play(lab.environment(), tmp_path, "verify-deployment.yml", version="v2")
         time.sleep(1)
-        back = play(lab, tmp_path, "rollback.yml")
-        again = play(lab, tmp_path, "verify-deployment.yml", version="v1")
+        back = play(lab.environment(), tmp_path, "rollback.yml")
+        again = play(lab.environment(), tmp_path, "verify-deployment.yml", version="v1")
     bad = sum(n for key, n in load.answers.items() if key[:2] == (500, "v2"))
 
     assert deployed.ok, deployed.detail
@@ -154,10 +136,10 @@ def test_a_bad_version_is_deployed_seen_and_taken_back(lab: Lab, tmp_path: Path)
 def test_a_version_that_never_gets_well_takes_no_traffic(lab: Lab, tmp_path: Path) -> None:
     """v3 fails its health: it is refused before the switch, and rolled back all the same."""
     components = lab.environment()["components"]
-    refused = play(lab, tmp_path, "deploy.yml", version="v3")
+    refused = play(lab.environment(), tmp_path, "deploy.yml", version="v3")
     served = httpx.get(components["switch"]["url"] + "/version").json()
-    back = play(lab, tmp_path, "rollback.yml")
-    verified = play(lab, tmp_path, "verify-deployment.yml", version="v1")
+    back = play(lab.environment(), tmp_path, "rollback.yml")
+    verified = play(lab.environment(), tmp_path, "verify-deployment.yml", version="v1")
 
     assert not refused.ok
     assert "does not become v3" in refused.detail
@@ -188,12 +170,12 @@ def test_what_a_drill_breaks_by_playbook_is_looked_at_and_taken_back(
 ) -> None:
     """An undo is safe before the harm and twice after it, and its look tells the truth."""
     harm, undo, present = (f"{name}.yml" for name in fault)
-    before = play(lab, tmp_path, undo, **variables)
-    clean = play(lab, tmp_path, present, **variables)
-    harmed = play(lab, tmp_path, harm, **variables)
-    seen = play(lab, tmp_path, present, **variables)
-    undone = [play(lab, tmp_path, undo, **variables) for _ in range(2)]
-    gone = play(lab, tmp_path, present, **variables)
+    before = play(lab.environment(), tmp_path, undo, **variables)
+    clean = play(lab.environment(), tmp_path, present, **variables)
+    harmed = play(lab.environment(), tmp_path, harm, **variables)
+    seen = play(lab.environment(), tmp_path, present, **variables)
+    undone = [play(lab.environment(), tmp_path, undo, **variables) for _ in range(2)]
+    gone = play(lab.environment(), tmp_path, present, **variables)
 
     assert [one.ok for one in (before, clean, harmed)] == [True] * 3, harmed.detail
     assert all(checks_of(harmed).values()), checks_of(harmed)

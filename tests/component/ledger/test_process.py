@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,7 @@ from fireproof.processes import scrubbed
 from proving_ground.ledger.defects import DEFECTS
 from proving_ground.ports import free_ports
 from proving_ground.probing import listens
+from support.one_ledger import one_ledger
 
 pytestmark = pytest.mark.component
 
@@ -46,18 +48,7 @@ def test_an_unknown_defect_ends_it_with_2() -> None:
 
 @pytest.mark.full
 @pytest.mark.parametrize("name", sorted(n for n, d in DEFECTS.items() if d.process == "ledger"))
-def test_it_starts_with_each_of_its_defects(name: str) -> None:
+def test_it_starts_with_each_of_its_defects(name: str, tmp_path: Path) -> None:
     """A drill that is to notice a defect must find a service to ask."""
-    port = free_ports(1)[0]
-    argv = [sys.executable, "-P", "-m", "proving_ground", "ledger", str(port), "--defect", name]
-    environ = scrubbed({"LEDGER_DSN": "host=127.0.0.1 port=1"})
-    with subprocess.Popen(argv, env=environ, stdout=subprocess.DEVNULL) as child:
-        try:
-            for _ in range(400):
-                if listens(port) or child.poll() is not None:
-                    break
-                with pytest.raises(subprocess.TimeoutExpired):
-                    child.wait(0.05)
-            assert listens(port)
-        finally:
-            child.terminate()
+    with one_ledger(tmp_path / "log", name, dsn="host=127.0.0.1 port=1") as ledger:
+        assert ledger.process.poll() is None

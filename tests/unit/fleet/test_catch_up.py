@@ -10,20 +10,10 @@ import pytest
 from fireproof.errors import EnvironmentRefusal
 from fireproof.fleet import Agenda, Entry, catch_up, serve
 from fireproof.model.schedule import Schedule
+from support.fake_clock import FakeClock
 
 NIGHT = datetime(2026, 11, 16, 3, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
-
-
-class FakeClock:
-    def __init__(self, now: datetime) -> None:
-        self.time = now
-
-    def now(self) -> datetime:
-        return self.time
-
-    def wait(self, seconds: float) -> None:
-        self.time += timedelta(seconds=seconds)
 
 
 class FakeDoor:

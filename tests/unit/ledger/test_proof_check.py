@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -16,19 +14,9 @@ from proving_ground.merkle.leaf import leaf_hash
 from proving_ground.merkle.note import FIRST, ORIGIN, Checkpoint, sign_note
 from proving_ground.merkle.tree import Tree
 from support.logs import KEY
+from support.scripts import load_script
 
-FILES = Path(__file__).parents[3] / "playbooks" / "files"
 SIZE = 11
-
-
-def load(name: str) -> ModuleType:
-    """A script that playbooks run; it is in no package."""
-    spec = importlib.util.spec_from_file_location(f"playbook_{name}", FILES / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @dataclass(frozen=True)
@@ -55,7 +43,7 @@ def proved(tmp_path: Path) -> Proved:
         seq: {"proof": [n.hex() for n in tree.inclusion(seq - 1, SIZE)], "checkpoint": note}
         for seq in range(1, SIZE + 1)
     }
-    return Proved(load("proof_check").Verifier(str(key)), said)
+    return Proved(load_script("proof_check").Verifier(str(key)), said)
 
 
 def test_every_proof_of_the_engine_is_believed(proved: Proved) -> None:
@@ -90,4 +78,4 @@ def test_a_line_that_the_kill_tore_is_no_checkpoint_and_ends_nothing(tmp_path: P
     whole = json.dumps({"message": "checkpoint shown", "detail": "7 abc"})
     log.write_text(f"old\n{whole}\n" + whole[:-9])
 
-    assert load("durability").shown(log, 4) == {7: "abc"}
+    assert load_script("durability").shown(log, 4) == {7: "abc"}

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 
-FILES = Path(__file__).parents[3] / "playbooks" / "files"
+from support.scripts import load_script
+
 PAGE = """\
 # TYPE ledger_requests_total counter
 ledger_requests_total{route="events"} %d
@@ -23,16 +22,6 @@ ledger_appends_total 1
 # TYPE ledger_ready gauge
 ledger_ready 1
 """
-
-
-def load(name: str) -> ModuleType:
-    """A script that playbooks run; it is in no package."""
-    spec = importlib.util.spec_from_file_location(f"playbook_{name}", FILES / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 class Noted:
@@ -49,7 +38,7 @@ class Noted:
 
 def scrapes(*pages: tuple[str, int, str]) -> Any:
     """Instance, status, page."""
-    made = load("scrapes").Scrapes({})
+    made = load_script("scrapes").Scrapes({})
     kind = "text/plain; version=1.0.0"
     made.taken += [
         {"instance": name, "status": status, "type": kind, "page": page}
@@ -75,7 +64,7 @@ def test_pages_that_are_not_what_they_should_be(
     noted = Noted()
     back = [("b", 0, ""), ("b", 200, PAGE % 1)]
 
-    load("scrapes").judge_pages(scrapes(*pages, *back), "b", noted)
+    load_script("scrapes").judge_pages(scrapes(*pages, *back), "b", noted)
 
     assert [name for name, ok in noted.found.items() if not ok] == red
 
@@ -84,7 +73,7 @@ def test_an_outage_that_the_series_do_not_show() -> None:
     """Then it could not be alerted on."""
     noted = Noted()
 
-    load("scrapes").judge_pages(scrapes(("b", 200, PAGE % 1)), "b", noted)
+    load_script("scrapes").judge_pages(scrapes(("b", 200, PAGE % 1)), "b", noted)
 
     assert noted.found["outage-in-series"] is False
 
@@ -103,7 +92,7 @@ def test_lines_that_are_missing(
     tmp_path: Path, numbers: list[int], asked: list[str], red: list[str]
 ) -> None:
     """By their numbers, and by the requests that somebody else knows of."""
-    module, noted = load("rotation"), Noted()
+    module, noted = load_script("rotation"), Noted()
     path = tmp_path / "one.log"
     log = module.Rotated(path, "run")
     texts = [json.dumps({"n": n, "request_id": str(n)}) + "\n" for n in numbers]
@@ -149,7 +138,7 @@ def test_transitions_told_otherwise_in_the_log(
     told = {f"transition_place {state}": float(place) for state, place in metrics.items()}
     told |= {"transitions_total opened": 2.0, "transitions_total half-opened": 2.0}
 
-    load("breaker_told").judge_told(lines, "engine", 2.0, told, noted)
+    load_script("breaker_told").judge_told(lines, "engine", 2.0, told, noted)
 
     assert tuple(noted.found.values()) == said
 
@@ -158,7 +147,9 @@ def test_a_breaker_that_never_moved_shows_nothing() -> None:
     """Neither right nor wrong."""
     noted = Noted()
 
-    load("breaker_told").judge_told([], "engine", 0.0, {"transitions_total opened": 0.0}, noted)
+    load_script("breaker_told").judge_told(
+        [], "engine", 0.0, {"transitions_total opened": 0.0}, noted
+    )
 
     assert set(noted.found.values()) == {None}
 
@@ -186,7 +177,7 @@ def test_attempts_that_are_not_as_the_policy_says(
     noted = Noted()
     lines = [f"engine: attempt 2 failed: no answer; next in {each} ms" for each in meant]
 
-    load("retries").judge_retries(facts, lines, noted)
+    load_script("retries").judge_retries(facts, lines, noted)
 
     assert [name for name, ok in noted.found.items() if not ok] == red
 
@@ -195,6 +186,6 @@ def test_attempts_that_nobody_saw_show_nothing() -> None:
     """An open breaker asks nobody."""
     noted = Noted()
 
-    load("retries").judge_retries([tries() | {"attempts": 0}], [], noted)
+    load_script("retries").judge_retries([tries() | {"attempts": 0}], [], noted)
 
     assert set(noted.found.values()) == {None}

@@ -14,6 +14,7 @@ from proving_ground.ledger.defects import DEFECTS
 from proving_ground.merkle.note import make_key
 from proving_ground.ports import free_ports
 from proving_ground.probing import listens
+from support.started import started
 
 pytestmark = pytest.mark.component
 
@@ -89,13 +90,5 @@ def test_it_starts_with_each_of_its_defects(name: str, tmp_path: Path) -> None:
     words = [process, str(port), "--defect", name]
     words[2:2] = ["name", str(tmp_path / "file")] if process == "notify" else []
     dsn = {"ENGINE_DSN": "host=127.0.0.1 port=1", "ENGINE_KEY_FILE": str(tmp_path / "key.pem")}
-    with subprocess.Popen(argv(*words), env=scrubbed(dsn), stdout=subprocess.DEVNULL) as child:
-        try:
-            for _ in range(400):
-                if listens(port) or child.poll() is not None:
-                    break
-                with pytest.raises(subprocess.TimeoutExpired):
-                    child.wait(0.05)
-            assert listens(port)
-        finally:
-            child.terminate()
+    with started(argv(*words), dsn, tmp_path / "log", port) as child:
+        assert child.poll() is None
