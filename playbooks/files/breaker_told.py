@@ -10,6 +10,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 from archive import Checks
 
+_PLACE = "transition_place "
+
 
 def judge_told(
     lines: list[str], dependency: str, before: float, metrics: dict[str, float], checks: Checks
@@ -36,15 +38,20 @@ def judge_told(
     chained = all(one[1] == other[0] for one, other in itertools.pairwise(logged))
     # The metrics keep the place of the newest transition into each state.
     newest = {to: before + place for place, (_, to) in enumerate(logged, 1)}
-    places = {state: metrics.get(f"transition_place {state}", 0.0) for state in newest}
-    told = " < ".join(sorted(newest, key=lambda state: newest[state]))
-    shown = " < ".join(sorted(places, key=lambda state: places[state]))
+    states = {name.split()[1]: at for name, at in metrics.items() if name.startswith(_PLACE)}
+    places = {state: at for state, at in states.items() if at > before}
     checks.add(
         "transitions-in-order",
         None if nothing else bool(logged) and chained and places == newest,
-        f"{shown or 'nothing'}, as the metrics say",
-        (told or "nothing") + ("" if chained else "; with a gap"),
+        f"{_told(places)}, as the metrics say",
+        _told(newest) + ("" if chained else "; with a gap"),
     )
+
+
+def _told(places: dict[str, float]) -> str:
+    """The newest transition into each state, by its place among all."""
+    ordered = sorted(places.items(), key=lambda one: one[1])
+    return ", ".join(f"{state} as number {at:.0f}" for state, at in ordered) or "no transition"
 
 
 def _transitions(lines: list[str], dependency: str) -> list[tuple[str, str]]:

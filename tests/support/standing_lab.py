@@ -198,8 +198,21 @@ def _cache(says: Says) -> dict[str, str]:
     return {"answers": "yes", "entries of other versions": " ".join(foreign)}
 
 
+def _archive(says: Says) -> dict[str, str]:
+    """Of a bucket: every backup in it is whole."""
+    if says["kind"] != "s3":
+        return {}
+    argv = [says["rclone"], "--config", says["rclone-config"], "lsf", "--recursive", "--files-only"]
+    done = subprocess.run(
+        [*argv, f"{says['remote']}/base"], capture_output=True, text=True, check=True, timeout=30
+    )
+    objects = [line.partition("/") for line in done.stdout.splitlines()]
+    whole = {name for name, _, path in objects if path == "backup.json"}
+    return {"partial backups": " ".join(sorted({name for name, _, _ in objects} - whole))}
+
+
 LOOKS: tuple[Callable[[Says], dict[str, str]], ...] = (
-    *(_web, _links, _traffic, _database, _login, _secrets, _cache),
+    *(_web, _links, _traffic, _database, _login, _secrets, _cache, _archive),
 )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -24,10 +25,10 @@ def run(*argv: str | Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def rclone(components: dict[str, Any], act: str, path: str) -> str:
+def rclone(components: dict[str, Any], act: str, path: str, *words: str) -> str:
     archive = components["archive"]
     command = [archive["rclone"], "--config", archive["rclone-config"], act]
-    return run(*command, f"{archive['remote']}/{path}").stdout
+    return run(*command, *words, f"{archive['remote']}/{path}").stdout
 
 
 def test_a_segment_comes_back_as_it_went(lab: Lab, tmp_path: Path) -> None:
@@ -121,3 +122,44 @@ def test_an_idle_ledger_ships_nothing(components: dict[str, Any]) -> None:
         time.sleep(8)  # longer than archive_timeout, so that each switch had its chance
 
     assert now == before
+
+
+def partial_backup(components: dict[str, Any], outputs: Path, run: str, act: str) -> str:
+    """The script as its playbooks call it; why it stopped, or nothing."""
+    script = Path(__file__).parents[3] / "playbooks/files/partial_backup.py"
+    wanted = {"run": run, "outputs": str(outputs), "components": components}
+    done = subprocess.run(
+        [sys.executable, "-I", script, act],
+        input=json.dumps(wanted),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    return done.stderr.strip()
+
+
+def test_only_what_a_dead_run_left_of_a_backup_is_dropped(
+    components: dict[str, Any], tmp_path: Path
+) -> None:
+    """A whole backup is what the next restore needs; another run's rest may be another's upload."""
+    ours, theirs = "01890000-0000-7000-8000-00000000000a", "01890000-0000-7000-8000-00000000000b"
+    kept = [f"base/t1-{ours[-12:]}/backup.json", f"base/t2-{theirs[-12:]}/base.tar.0000"]
+    for path in (*kept, f"base/t3-{ours[-12:]}/base.tar.0000"):
+        archive = components["archive"]
+        command = [archive["rclone"], "--config", archive["rclone-config"], "rcat"]
+        to = f"{archive['remote']}/{path}"
+        subprocess.run([*command, to], input=b"bytes", check=True, timeout=60)
+
+    found = partial_backup(components, tmp_path, ours, "look")
+    dropped = partial_backup(components, tmp_path, ours, "drop")
+    again = partial_backup(components, tmp_path, ours, "drop")
+    after = partial_backup(components, tmp_path, ours, "look")
+    there = rclone(components, "lsf", "base", "--recursive", "--files-only")
+
+    assert f"t3-{ours[-12:]}" in found
+    assert (dropped, again, after) == ("", "", "")
+    assert all(path.partition("/")[2] in there for path in kept)
+    assert "t3-" not in there
+    for path in kept:
+        rclone(components, "deletefile", path)

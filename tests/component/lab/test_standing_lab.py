@@ -19,7 +19,7 @@ pytestmark = pytest.mark.component
 
 @pytest.fixture(scope="module")
 def lab() -> Iterator[Lab]:
-    with small_lab("notify-1", "identity", "cache-store") as found:
+    with small_lab("notify-1", "identity", "cache-store", "archive") as found:
         yield found
 
 
@@ -58,6 +58,16 @@ def key(*words: str) -> Callable[[Lab], None]:
     return turn
 
 
+def object_of_a_backup(act: str) -> Callable[[Lab], None]:
+    def put(lab: Lab) -> None:
+        archive = lab.environment()["components"]["archive"]
+        argv = [archive["rclone"], "--config", archive["rclone-config"], act]
+        there = f"{archive['remote']}/base/a-run/base.tar.0000"
+        subprocess.run([*argv, there], input=b"bytes", check=True, timeout=60)
+
+    return put
+
+
 @pytest.mark.parametrize(
     ("harm", "undo", "seen"),
     [
@@ -65,6 +75,11 @@ def key(*words: str) -> Callable[[Lab], None]:
         (stop, go_on, "cache-store: runs"),
         (signalled(signal.SIGSTOP), signalled(signal.SIGCONT), "cache-store: stands still"),
         (key("publish", "--algorithm", "ES256"), key("retire", "newest"), "identity: keys"),
+        (
+            object_of_a_backup("rcat"),
+            object_of_a_backup("deletefile"),
+            "archive: partial backups",
+        ),
         (
             lambda lab: (lab.folder.secrets / "left.pem").write_text("x"),
             lambda lab: (lab.folder.secrets / "left.pem").unlink(),

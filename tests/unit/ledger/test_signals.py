@@ -121,7 +121,7 @@ def breaker(*states: str) -> list[str]:
             {"opened": 4, "half-opened": 3},
             (True, False),
         ),
-        (breaker("closed", "opened"), {"opened": 3, "half-opened": 4}, (False, True)),
+        (breaker("closed", "opened"), {"opened": 3, "half-opened": 4}, (False, False)),
         ([], {"opened": 3, "half-opened": 4}, (False, False)),
         (
             [*breaker("closed", "opened"), *breaker("closed", "half-opened")],
