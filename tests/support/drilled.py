@@ -22,7 +22,10 @@ DRILLS = (
     Drilled(
         "backup-restore",
         120,
-        (*NAMED, "move:before", "move:after", "move#2:before", "canary-read:after"),
+        (
+            *(*NAMED, "move:before", "move:after", "move#2:before", "canary-read:after"),
+            *("intent#2:before", "intent#2:after", "seen:backup-half-uploaded"),
+        ),
     ),
     Drilled("auth-failfast", 2, (VERIFY,)),
     Drilled("backup-restore-synchronous", 2, ("seen:receiver-runs", "injected:after", VERIFY)),
@@ -33,7 +36,7 @@ DRILLS = (
         "corrupt-store",
         2,
         (
-            *("intent#2:after", "seen:database-stopped", "seen:data-aside"),
+            *("intent#3:after", "seen:database-stopped", "seen:data-aside"),
             *("seen:restored-beside-aside", "seen:half-discarded", "revert-begin:after"),
         ),
     ),

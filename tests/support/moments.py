@@ -30,7 +30,14 @@ def has_data(folder: Path) -> bool:
     return (folder / "PG_VERSION").exists()
 
 
+def uploads_a_backup(lab: Lab) -> bool:
+    """What completes a backup comes last."""
+    backups = (lab.root / "archive" / "data").glob("*/*/base/*")
+    return any(not (path / "backup.json").exists() for path in backups)
+
+
 SEEN: dict[str, Callable[[Lab], bool]] = {
+    "backup-half-uploaded": uploads_a_backup,
     "providers-refuse": lambda lab: '"500"' in told(lab, "run/notify-1.params"),
     "data-aside": lambda lab: any(lab.folder.database.glob("*.corrupt")),
     "restored-beside-aside": lambda lab: (
