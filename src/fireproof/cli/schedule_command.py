@@ -83,7 +83,8 @@ def render(
 def run(files: tuple[Path, ...], environment: str, once: bool, evidence: Path | None) -> int:
     """Run what is due, in the foreground; occurrences that nobody ran are sealed as missed-run.
 
-    A first call only notes the time: nothing was promised before it.
+    A first call notes the time: nothing was promised before it. With --once it runs what it was
+    woken for: the newest occurrence, if its grace is not over.
     """
     from fireproof.cli.schedule import Runs
     from fireproof.cli.with_lab import Stops

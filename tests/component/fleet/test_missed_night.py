@@ -82,7 +82,7 @@ def test_asked_again_after_a_kill_nothing_is_sealed_twice(
 
 
 def test_the_command_catches_up_and_says_what_was_missed(scenario: Scenario) -> None:
-    """What a timer calls; its first call only notes the time."""
+    """What a timer calls; its first call comes too late for the newest, and notes the time."""
     two_hours_ago = datetime.now(UTC) - timedelta(hours=2)
     cron = f"{two_hours_ago.minute} {two_hours_ago.hour} * * *"
     scenario.write(scenario.drill() | {"schedule": {"cron": cron, "grace": "1h"}})
@@ -99,6 +99,21 @@ def test_the_command_catches_up_and_says_what_was_missed(scenario: Scenario) -> 
     assert second.code == 0
     assert "missed: nobody ran it within its grace" in second.stderr
     assert [one["outcome"] for one in bundles(scenario)] == ["missed-run"]
+
+
+def test_a_first_call_in_time_runs_and_a_second_does_not_repeat_it(scenario: Scenario) -> None:
+    """A fresh timer's first occurrence is one, and its agenda may be lost behind it."""
+    today = datetime.now(UTC) - timedelta(minutes=2)
+    due = today.replace(second=0, microsecond=0)
+    scenario.write(scenario.drill() | {"schedule": {"cron": f"{due.minute} {due.hour} * * *"}})
+    command = ["schedule", "run", "--once", "drills/tiny.yaml", "-e", "desk.yaml"]
+
+    first = scenario.wait(scenario.call(command))
+    Agenda(scenario.evidence / "schedule", "drill-tiny").path.unlink()
+    second = scenario.wait(scenario.call(command))
+
+    assert (first.code, second.code) == (0, 0), first.stderr + second.stderr
+    assert bundles(scenario) == [{"due": due.isoformat(), "outcome": "passed"}]
 
 
 def test_a_schedule_that_never_fires_is_an_error_with_its_place(scenario: Scenario) -> None:
