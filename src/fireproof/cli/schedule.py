@@ -76,6 +76,11 @@ class Runs(contextlib.ExitStack):
                 return True
         return False
 
+    def promise(self, entry: Entry, since: datetime) -> None:
+        """An agenda that got lost looks the same: whoever reads this can tell."""
+        since_text = since.isoformat(timespec="seconds")
+        say(f"schedule: {entry.key}: no agenda yet; every occurrence from {since_text} on counts")
+
     def miss(self, entry: Entry, due: datetime, why: str) -> None:
         """Seal a missed run of each of its drills."""
         say(f"schedule: {entry.key}: due at {due.isoformat()}, missed: {why}")

@@ -20,6 +20,7 @@ class Entry:
     schedule: Schedule
     drills: tuple[Path, ...]
     environment: str = "lab"
+    extras: tuple[str, ...] = ("run", "lab")  # of fireproof, for a machine that has none yet
 
     @property
     def key(self) -> str:

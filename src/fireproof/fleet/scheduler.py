@@ -28,6 +28,10 @@ class Door(Protocol):
         """Run it now; its exit code."""
         ...
 
+    def promise(self, entry: Entry, since: datetime) -> None:
+        """Say that this schedule was never asked before, and what is promised from now on."""
+        ...
+
     def miss(self, entry: Entry, due: datetime, why: str) -> None:
         """Seal the occurrence as missed, idempotently."""
         ...
@@ -61,7 +65,7 @@ def catch_up(entry: Entry, agenda: Agenda, clock: Clock, door: Door) -> int | No
     first, and counts as dealt with only then: killed in between, the rest is found again.
     """
     now = clock.now()
-    handled, begun = _known(entry, agenda, now, once=False)
+    handled, begun = _known(entry, agenda, now, door, once=False)
     if begun is not None and begun > handled and door.began(entry, begun):
         handled = begun  # we were killed while it ran; its own guardian has sealed it
         agenda.write(handled, None)
@@ -95,7 +99,7 @@ def serve(entries: Sequence[tuple[Entry, Agenda]], clock: Clock, door: Door, *, 
         the end: each run has said its own code, and sealed it.
     """
     for entry, agenda in entries:  # each, before a run takes its time
-        _known(entry, agenda, clock.now(), once=once)
+        _known(entry, agenda, clock.now(), door, once=once)
     while True:
         looked_at = clock.now()  # what falls due while this pass runs something is due after it
         codes = [
@@ -113,7 +117,7 @@ def serve(entries: Sequence[tuple[Entry, Agenda]], clock: Clock, door: Door, *, 
 
 
 def _known(
-    entry: Entry, agenda: Agenda, now: datetime, *, once: bool
+    entry: Entry, agenda: Agenda, now: datetime, door: Door, *, once: bool
 ) -> tuple[datetime, datetime | None]:
     """What the agenda says; one that is not there yet begins now, or with what we were woken for.
 
@@ -125,6 +129,7 @@ def _known(
     if once and (due := entry.schedule.between(now - _grace(entry) - _TICK, now)):
         known = (due[-1] - _TICK, due[-1])
     agenda.write(*known)
+    door.promise(entry, known[1] or now)
     return known
 
 

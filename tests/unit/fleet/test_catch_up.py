@@ -22,6 +22,7 @@ class FakeDoor:
     def __init__(self, *, code: int = 0, refuses: bool = False) -> None:
         self.ran: list[datetime] = []
         self.missed: list[tuple[datetime, str]] = []
+        self.promised: list[datetime] = []
         self.traces: set[datetime] = set()
         self.code, self.refuses = code, refuses
         self.stop_after: int | None = None
@@ -31,6 +32,9 @@ class FakeDoor:
         if not self.refuses:
             self.traces.add(due)
         return self.code
+
+    def promise(self, entry: Entry, since: datetime) -> None:
+        self.promised.append(since)
 
     def miss(self, entry: Entry, due: datetime, why: str) -> None:
         self.missed.append((due, why))
@@ -190,7 +194,7 @@ def test_a_first_call_of_a_timekeeper_runs_what_it_was_woken_for(tmp_path: Path)
 
     assert serve([(nightly(), agenda)], clock, door, once=True) == 1
     assert serve([(nightly(), agenda)], clock, door, once=True) == 0
-    assert door.ran == [NIGHT]
+    assert (door.ran, door.promised) == ([NIGHT], [NIGHT])
     assert agenda.read() == (NIGHT, None)
 
 
