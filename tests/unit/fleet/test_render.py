@@ -137,6 +137,16 @@ def test_a_unit_runs_in_the_project_and_keeps_its_evidence_where_it_was_told() -
     ]
 
 
+def test_a_name_that_kubernetes_would_cut_stays_the_only_one() -> None:
+    """Two CronJobs of one name are one: the other drill would never run."""
+    long = "the-one-that-restores-the-orders-of-a-whole-year-"
+    text = render_kubernetes([entry(name=f"{long}{n}") for n in "ab"], "img:1")
+    names = [job["metadata"]["name"] for job in yaml.safe_load_all(text)]
+
+    assert len({*names}) == 2
+    assert all(len(name) <= 52 for name in names)
+
+
 def test_kubernetes_output_parses_and_never_runs_a_drill_twice() -> None:
     """A cluster that retries a drill would break the system a second time."""
     jobs = list(yaml.safe_load_all(render_kubernetes([entry(), entry(name="nightly")], "img:1")))
