@@ -167,7 +167,7 @@ def test_of_counted_requests_the_whole_number_is_told() -> None:
         "  back: {rto: 10s, from: api, covers: [3, 106]}",
         "  back: {requests: {failed: 0, at-least: 1000}, from: traffic, covers: [28]}",
     )
-    load = "load: {traffic: {locustfile: x.py, target: y, stages: [{for: 1s, rate: 1/s}]}}\n"
+    load = "load: {traffic: {locustfile: x.py, target: y, stages: [{for: 9s, rate: 200/s}]}}\n"
 
     found = covered([_shown(GOOD, interval={"lo": "0", "hi": "0"}, drill=drill + load)])
 
