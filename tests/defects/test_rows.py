@@ -9,7 +9,7 @@ import pytest
 from fireproof.cli.compose import vocabulary
 from fireproof.drillfile import load_drill
 from proving_ground.ledger.defects import DEFECTS
-from support.defect_rows import HERE, Row, drills, read_rows, shard
+from support.defect_rows import HERE, WITHOUT_ROW, Row, drills, read_rows, shard
 from support.defects_page import as_page
 
 # Their damage is the backup's, not the ledger's: docs/reference/detection-matrix.md holds theirs.
@@ -37,6 +37,13 @@ def test_every_row_names_a_known_defect_and_an_objective_of_its_drill() -> None:
     ]
 
     assert wrong == []
+
+
+def test_every_defect_turns_a_drill_red_or_says_why_not() -> None:
+    """What a drill ought to notice and is never shown, it may well miss."""
+    used = {row.defect for row in read_rows() if row.missed}
+
+    assert set(DEFECTS) - used == set(WITHOUT_ROW)
 
 
 def test_shards_together_are_the_whole() -> None:

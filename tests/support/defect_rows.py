@@ -15,6 +15,25 @@ ROWS = HERE / "tests" / "defects" / "rows"
 SEEN = HERE / ".defects" / "rows.jsonl"  # one line a run of a row
 HEALTHY = "none"
 
+WITHOUT_ROW = {  # seen by a test of the part alone, and why not by a drill
+    "cache-without-tenant": "no drill has two tenants behind one cache",
+    "certificate-never-renewed": "cert-rotation's undo renews, too: it ends with 3",
+    "checkpoints-stop": "not tried in a drill yet",
+    "delivers-again": "no sender in a drill sends one notice twice to one provider",
+    "drops-requests-on-shutdown": "drain misses two objectives, rightly",
+    "empty-keys-while-refreshing": "jwks-outage misses two objectives, rightly",
+    "engine-answers-500": "an outage of its own, which no drill makes",
+    "engine-slow": "an outage of its own, which no drill makes",
+    "hides-version": "rollback ends at its look at v2 and misses time-to-good, too",
+    "leak-token-in-log": "no drill looks for a token in a log",
+    "last-event-waits": "the drills' events do not end, so that none is the last",
+    "no-security-headers": "no drill asks for headers",
+    "one-bucket-for-all": "rate-limit misses four objectives, rightly",
+    "proofs-unchecked": "only beside an engine that is wrong, too",
+    "publish-late": "key-rotation waits before it signs with the new key",
+    "trusts-what-is-stored": "no drill starts an engine on a tampered log",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Row:

@@ -93,7 +93,9 @@ def production_is_strict(settings: Settings) -> list[str]:
         if settings.auth != "strict":
             problems.append("LEDGER_AUTH: expected strict in production")
         problems += _missing(settings, _JWT)
-    problems += _missing(settings, ("tls_cert", "tls_key", "rate_tiers", "limiter_url"))
+    problems += _missing(settings, ("tls_cert", "tls_key", "rate_tiers"))
+    if not defects.on("start-without-limiter"):
+        problems += _missing(settings, ("limiter_url",))
     if settings.storage == "memory":
         problems.append("LEDGER_STORAGE: memory forgets everything at a restart; use postgres")
     return problems

@@ -43,6 +43,9 @@ DEFECTS: dict[str, Defect] = {
         "ledger", "it is in service whatever the slot file says", "the switch moves all (27, 28)"
     ),
     "hides-version": Defect("ledger", "every answer says v1", "the served version is known (23)"),
+    "spoils-appends": Defect(
+        "ledger", "what fails reads fails appends, too", "no append fails (28)"
+    ),
     "shared-cache-keys": Defect(
         "ledger", "versions share their cache entries", "no stale entry after rollback (23)"
     ),
@@ -72,6 +75,9 @@ DEFECTS: dict[str, Defect] = {
     ),
     "cuts-what-was-begun": Defect(
         "ledger", "after the drain it ends in the middle of requests", "requests finish (32)"
+    ),
+    "refuses-while-draining": Defect(
+        "ledger", "it refuses as soon as it drains", "no client fails (32)"
     ),
     "leaves-late": Defect("ledger", "it drains for twelve seconds", "it leaves in time (32)"),
     "log-level-ignored": Defect("ledger", "every level is logged", "the level filter works (131)"),
@@ -132,10 +138,15 @@ DEFECTS: dict[str, Defect] = {
     "audit-without-id": Defect("ledger", "audit entries hold no correlation id", "rows 52, 132"),
     "wrong-retry-after": Defect("ledger", "Retry-After says 0 on an empty bucket", "row 54"),
     "one-bucket-for-all": Defect("ledger", "tenants share one bucket", "row 55"),
-    "limit-per-instance": Defect("ledger", "the shared store is not asked", "row 56"),
+    "limit-per-instance": Defect(
+        "ledger", "each instance has a bucket of its own in the shared store", "row 56"
+    ),
     "limiter-fails-open": Defect("ledger", "no limit while the store is away", "row 57"),
-    "ignore-tiers": Defect("ledger", "every tier has the largest limit", "row 58"),
-    "refill-too-fast": Defect("ledger", "buckets fill four times as fast", "row 53"),
+    "ignore-tiers": Defect("ledger", "above the smallest, every tier has one limit", "row 58"),
+    "refill-too-fast": Defect(
+        "ledger", "buckets above the smallest fill four times as fast", "row 53"
+    ),
+    "store-loss-unlogged": Defect("ledger", "the loss of the store is in no log", "row 57"),
     "unlogged-refusals": Defect("ledger", "a 429 leaves no line in the log", "row 59"),
     "uncounted-refusals": Defect("ledger", "a refusal is not seen in the metrics", "row 104"),
     "client-certificate-optional": Defect(
@@ -148,6 +159,12 @@ DEFECTS: dict[str, Defect] = {
     "accept-readable-key": Defect("ledger", "a key that others can read is served", "row 64"),
     "accept-http-urls": Defect("ledger", "production starts with http:// URLs", "row 60"),
     "start-without-auth": Defect("ledger", "production starts without its JWT settings", "row 46"),
+    "start-without-limiter": Defect(
+        "ledger", "production starts without the store of its limits", "refused at the start"
+    ),
+    "ends-late": Defect(
+        "ledger", "with wrong settings it takes six seconds to end", "who deploys need not wait"
+    ),
     "previous-secret-forever": Defect(
         "ledger", "a dropped shared secret is still accepted", "row 51"
     ),
@@ -223,6 +240,9 @@ DEFECTS: dict[str, Defect] = {
     "sheds-on": Defect(
         "ledger", "after 150 refusals it refuses for ten seconds", "well again after a spike (90)"
     ),
+    "refusal-counts": Defect(
+        "ledger", "an answer 4xx of a provider is its failure", "4xx never counts (76)"
+    ),
     "chain-backwards": Defect(
         "ledger", "providers are tried last first", "providers are tried in order (78)"
     ),
@@ -283,7 +303,7 @@ DEFECTS: dict[str, Defect] = {
         "engine", "builds upon a tampered log after a restart", "a changed event is found (7, 21)"
     ),
     "proof-of-neighbour": Defect(
-        "engine", "proofs are those of the next event", "every proof verifies (105)"
+        "engine", "one proof in 64 is that of the next event", "every proof verifies (105)"
     ),
     "engine-answers-500": Defect(
         "engine", "every proof is answered 500", "5xx counts as a failure (76)"
@@ -299,6 +319,9 @@ DEFECTS: dict[str, Defect] = {
     # replay
     "refusal-ends-with-0": Defect(
         "replay", "a refused log ends the command with 0", "it fails on a difference (18)"
+    ),
+    "known-unread": Defect(
+        "replay", "checkpoints seen elsewhere are not looked for", "a cut log is refused (21)"
     ),
     # storage
     "batch-unguarded": Defect(

@@ -8,6 +8,7 @@ import time
 from types import FrameType
 
 import uvicorn
+from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from proving_ground.ledger import defects
@@ -70,4 +71,8 @@ class Leaving:
                 message["headers"] = [*message["headers"], (b"connection", b"close")]
             await send(message)
 
+        refuses = self._drain.is_on and defects.on("refuses-while-draining")
+        if refuses and scope["path"].startswith("/v1/"):  # its faces go on
+            await PlainTextResponse("leaving", 503)(scope, receive, answer)
+            return
         await self._inner(scope, receive, answer)

@@ -69,6 +69,8 @@ class Events:
         self._asked += 1
         if defects.on("fails-when-cold") and self._asked <= 10:
             raise HTTPException(503, "still cold")
+        if defects.on("spoils-appends"):
+            self._spoiled.maybe_fail()
         if defects.on("acknowledges-unstored") and self._asked % 50 == 0:
             return JSONResponse({"seq": 0, "digest": "0" * 64}, 201)
         self._wear.append()

@@ -138,6 +138,8 @@ class Gate:
         asked = headers.get("x-tenant", b"").decode("latin-1")
         if asked and defects.on("tenant-from-header"):
             return replace(caller, tenant=asked)
+        if not asked and defects.on("tenant-from-path"):
+            return replace(caller, tenant=wanted.tenant)
         return caller
 
     async def _limit(self, caller: Caller) -> dict[str, str]:

@@ -77,6 +77,6 @@ def allowed(caller: Caller, verb: str, tenant: str) -> str:
     """
     if not caller.may(verb) and not defects.on("skip-role-check"):
         raise Forbidden("wrong-role", f"none of the roles {sorted(caller.roles)} may {verb}")
-    if tenant != caller.tenant and not defects.on("tenant-from-path"):
+    if tenant != caller.tenant:
         raise Forbidden("wrong-tenant", "the token is for another tenant")
     return tenant

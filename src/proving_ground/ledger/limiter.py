@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -71,7 +72,9 @@ class Limiter:
         rate = self._rate(tier)
         # With one bucket for all its tiers, a tenant's small tier would cut down its large one.
         key = "everybody" if defects.on("one-bucket-for-all") else f"{tenant}:{tier}"
-        if self._shared and not defects.on("limit-per-instance"):
+        if self._shared:
+            if defects.on("limit-per-instance"):
+                key = f"{os.getpid()}:{key}"
             if not self.is_store_lost or self._clock() >= self._away_until_s:
                 try:
                     taken = await self._shared.take(key, rate)
@@ -92,10 +95,10 @@ class Limiter:
             await self._shared.close()
 
     def _rate(self, tier: str) -> Rate:
-        if defects.on("ignore-tiers"):
-            return max(self._rates.values(), key=lambda rate: rate.limit)
         rate = self._rates[tier]
-        if defects.on("refill-too-fast"):
+        if tier != self._smallest and defects.on("ignore-tiers"):
+            return sorted(self._rates.values(), key=lambda each: each.limit)[1]
+        if tier != self._smallest and defects.on("refill-too-fast"):
             return Rate(rate.limit, rate.window_s / 4)
         return rate
 
@@ -103,6 +106,8 @@ class Limiter:
         self._away_until_s = self._clock() + STORE_AGAIN_AFTER_S
         if not self.is_store_lost:
             self.is_store_lost = True
+            if defects.on("store-loss-unlogged"):
+                return
             extra = {"event": "limiter-store-lost", "detail": f"{self._fallback}: {why}"}
             logger.warning("limiter store lost", extra=extra)
 

@@ -129,7 +129,7 @@ class Notices:
             )
         except httpx.HTTPError as err:
             raise ProviderFailed(type(err).__name__) from err
-        if got.status_code >= 500:
+        if got.status_code >= (400 if defects.on("refusal-counts") else 500):
             raise ProviderFailed(f"answered {got.status_code}")
         # A refusal is a healthy answer, which the breaker does not count; the chain goes on.
         return "taken" if got.status_code in (200, 201) else f"refused: {got.status_code}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
 
 from proving_ground.ledger import defects
 from proving_ground.ledger.listeners import listen
@@ -20,6 +21,8 @@ def main(argv: list[str]) -> int:
     settings = load_settings()
     if not isinstance(settings, Settings):
         logger = set_up_logs("ledger", "info", "")
+        if defects.on("ends-late"):
+            time.sleep(6.0)
         logger.critical("wrong configuration", extra={"problems": settings})
         return BAD_CONFIGURATION
     set_up_logs(settings.instance, settings.log_level, settings.log_file)

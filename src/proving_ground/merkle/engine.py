@@ -102,7 +102,7 @@ class Engine:
             size = point.size if point else 0
             raise NotCovered(f"event {seq} is in no checkpoint yet; the newest covers {size}")
         index = seq - 1
-        if defects.on("proof-of-neighbour"):
+        if defects.on("proof-of-neighbour") and seq % 64 == 4:
             index = (index + 1) % point.size
         leaf, path = self._tree.leaf(index), self._tree.inclusion(index, point.size)
         return Proof(seq - 1, point.size, leaf, path, note)

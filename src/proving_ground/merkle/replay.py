@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from proving_ground.ledger import defects
 from proving_ground.ledger.chain import GENESIS, event_digest
 from proving_ground.merkle.leaf import leaf_hash
 from proving_ground.merkle.log import StoredLog
@@ -46,7 +47,7 @@ def replay(
     """
     tree, digest = _rebuilt(log)
     last, notes = _checked(log, tree, key, origin)
-    for note in known:
+    for note in () if defects.on("known-unread") else known:
         seen = verify_note(note, key, origin)
         if seen.number > len(log.notes):
             raise Refused("truncated", f"checkpoint {seen.number} of size {seen.size} is gone")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -73,7 +74,6 @@ def refresh_refuses_nobody(guarded: Guarded, _: dict[str, Any], __: Path) -> boo
 
 
 def paused(guarded: Guarded, components: dict[str, Any]) -> Any:
-    import contextlib
     import os
     import signal
 
@@ -144,7 +144,12 @@ def neighbour_notices_nothing(guarded: Guarded, _: dict[str, Any], __: Path) -> 
 
 
 def limit_is_shared(guarded: Guarded, components: dict[str, Any], _: Path) -> bool:
-    return burst(guarded, 1)[0].headers["x-ratelimit-source"] == "shared"
+    name = f"t{uuid.uuid4().hex[:8]}"
+    token = guarded.token(tenant=name, roles=["reader"], tier="free")
+    with contextlib.closing(Guarded(components, "ledger-memory")) as other:
+        both = [guarded, other] * 60
+        answers = [each.ask("GET", f"/v1/{name}/events", token) for each in both]
+    return passed(answers) < 90
 
 
 def limit_holds_without_its_store(guarded: Guarded, components: dict[str, Any], _: Path) -> bool:
@@ -159,14 +164,14 @@ def limit_holds_without_its_store(guarded: Guarded, components: dict[str, Any], 
         time.sleep(0.6)
 
 
-def free_is_less_than_standard(guarded: Guarded, _: dict[str, Any], __: Path) -> bool:
-    return burst(guarded, 1)[0].headers["x-ratelimit-limit"] == "50"
+def premium_is_more_than_standard(guarded: Guarded, _: dict[str, Any], __: Path) -> bool:
+    return burst(guarded, 1, "premium")[0].headers["x-ratelimit-limit"] == "5000"
 
 
 def refill_is_as_declared(guarded: Guarded, _: dict[str, Any], __: Path) -> bool:
     began = time.monotonic()
-    count = passed(burst(guarded, 150))
-    return count <= 50 + (time.monotonic() - began) * 5 + 2
+    count = passed(burst(guarded, 400, "standard"))
+    return count <= 200 + (time.monotonic() - began) * 20 + 2
 
 
 def refusal_is_logged(guarded: Guarded, _: dict[str, Any], __: Path) -> bool:
@@ -256,7 +261,7 @@ SEEN: dict[str, Question] = {
     "one-bucket-for-all": neighbour_notices_nothing,
     "limit-per-instance": limit_is_shared,
     "limiter-fails-open": limit_holds_without_its_store,
-    "ignore-tiers": free_is_less_than_standard,
+    "ignore-tiers": premium_is_more_than_standard,
     "refill-too-fast": refill_is_as_declared,
     "unlogged-refusals": refusal_is_logged,
     "client-certificate-optional": client_must_show_a_certificate,
