@@ -8,6 +8,7 @@ from typing import Any
 
 from fireproof.model.drill import CheckObjective, Timeline
 from fireproof.model.gameday import GameDayPlan
+from fireproof.model.load import Requests
 from fireproof.model.plan import Plan
 from fireproof.model.quantity import format_seconds
 from fireproof.model.verdict import Verdict, combine
@@ -116,7 +117,7 @@ def _observed(objective: object, result: Mapping[str, Any], judgement: Mapping[s
     if isinstance(objective, CheckObjective):
         made = all(_seen([check], judgement) for check in objective.checks)
         return str(result["reason"]) if made else ""
-    if isinstance(objective, Timeline):  # one number of it would not be the row's
+    if isinstance(objective, Timeline | Requests):  # one number of it would not be the row's
         return str(result["reason"]) if result["measured"] else ""
     measured = [measure for measure in result["measured"] if measure["interval"] is not None]
     return _interval(measured[0]) if measured else ""

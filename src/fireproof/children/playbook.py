@@ -24,14 +24,14 @@ from fireproof.children.texts import last_line
 if TYPE_CHECKING:
     from fireproof.model.environment import Environment
 
-_ERROR = re.compile(r"^\[?ERROR\]?!?:? ?(.+)$", re.MULTILINE)
+ERROR = re.compile(r"^\[?ERROR\]?!?:? ?(.+)$", re.MULTILINE)
 _ORIGIN = re.compile(r"^Origin: (.+:\d+(?::\d+)?)\s*$", re.MULTILINE)
 _GROUPS = "components.yml"
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 @contextmanager
-def _private_folder(run: str) -> Iterator[Path]:
+def private_folder(run: str) -> Iterator[Path]:
     """A folder for us alone, in memory where there is a tmpfs; nothing of it is left."""
     memory = Path("/dev/shm")  # noqa: S108 (mkdtemp makes it 0700 under a fresh name)
     place = memory if os.access(memory, os.W_OK | os.X_OK) else None
@@ -42,7 +42,7 @@ def _private_folder(run: str) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _furnish(private: Path, reach: Reach) -> dict[str, str]:
+def furnish(private: Path, reach: Reach) -> dict[str, str]:
     """Write the inventory of components; returns the environment that keeps the user's settings
     out.
     """
@@ -109,7 +109,7 @@ def _why_it_failed(told: Mapping[str, Any], end: str, stdout: Path) -> str:
     if failed := told.get("failed"):
         where = str(failed["at"]).rpartition("/")[2]
         return f"task {failed['task']!r}{f' ({where})' if where else ''}: {failed['why']}"
-    error, origin = _ERROR.search(end), _ORIGIN.search(end)
+    error, origin = ERROR.search(end), _ORIGIN.search(end)
     if error:
         return f"{origin[1]}: {error[1]}" if origin else error[1]
     return last_line(stdout) or f"ansible ended as {told.get('status')}, exit {told.get('rc')}"
@@ -155,7 +155,7 @@ def run_playbook(
         "fireproof_outputs": str(outputs),
         "fireproof_components": dict(components),
     }
-    with _private_folder(run) as private:
+    with private_folder(run) as private:
         request = {
             "private": str(private),
             "project": str(project),
@@ -166,7 +166,7 @@ def run_playbook(
             "vars": {**variables, **ours, **ssh_variables(reach)},
             "check": check,
         }
-        module, env = "fireproof.children.playbook_child", _furnish(private, reach)
+        module, env = "fireproof.children.playbook_child", furnish(private, reach)
         told = ask(module, request, deadline_ns=deadline_ns, beat=beat, env=env)
         end = _keep_stdout(private, outputs / "stdout.txt")
     if "late" not in told and (told.get("status") != "successful" or told.get("rc") != 0):

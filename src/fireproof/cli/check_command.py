@@ -33,8 +33,7 @@ def command(
     paths: tuple[Path, ...], environment: str | None, github: bool, carets: bool | None
 ) -> int:
     """Look for mistakes in drill files or folders of them (default: drills/ and environments/)."""
-    from fireproof.cli.compose import load_any_environment, vocabulary
-    from fireproof.cli.locustfiles import locustfile_problems
+    from fireproof.cli.compose import load_any_environment, unfit_files, vocabulary
     from fireproof.cli.terminal import show_carets
     from fireproof.drillfile import (
         check_environment,
@@ -67,8 +66,7 @@ def command(
     for file, drill in zip(files, drills, strict=True):
         if drill is not None and drill.params:  # what only the other profile has may be wrong too
             collect(lambda path: read_drill(path, words, Asked("smoke")), file)
-    for drill in filter(None, drills):
-        problems += locustfile_problems(drill, Path.cwd())
+    problems += unfit_files([drill for drill in drills if drill is not None])
     for file in gamedays:
         for profile in PROFILES:
             collect(partial(read_gameday, vocabulary=words, profile=profile), file)

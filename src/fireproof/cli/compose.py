@@ -10,12 +10,19 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from fireproof.cli.locustfiles import locustfile_problems
+from fireproof.cli.playbooks import unreadable_playbooks
 from fireproof.cli.plugins import Kinds, installed
 from fireproof.cli.recompute import judge_bag, missing_packages
-from fireproof.drillfile import Vocabulary, check_environment, load_environment, read_drill
+from fireproof.drillfile import (
+    Loaded,
+    Vocabulary,
+    check_environment,
+    load_environment,
+    read_drill,
+)
 from fireproof.engine.planning import freeze, uses
 from fireproof.engine.services import SealedBundle, Services
-from fireproof.errors import DrillFileError, EnvironmentRefusal, UsageError
+from fireproof.errors import DrillFileError, EnvironmentRefusal, Problem, UsageError
 from fireproof.evidence import (
     Approval,
     EvidenceRoot,
@@ -120,6 +127,12 @@ def vocabulary() -> Vocabulary:
     )
 
 
+def unfit_files(drills: Sequence[Loaded]) -> list[Problem]:
+    """What is wrong in the files that these drills need, tried out before anything is broken."""
+    project = Path.cwd()
+    return locustfile_problems(drills, project) + unreadable_playbooks(drills, project)
+
+
 def make_plan(
     drill_file: Path,
     environment_name: str,
@@ -145,7 +158,7 @@ def make_plan(
     loaded = read_drill(drill_file, vocabulary(), asked)
     if missing := missing_packages(loaded.drill):
         raise UsageError(f"this drill cannot be judged without {missing}")
-    if wrong := locustfile_problems(loaded, Path.cwd()):
+    if wrong := unfit_files([loaded]):
         raise DrillFileError(wrong)
     environment = load_any_environment(environment_name)
     problems = check_environment(loaded.drill, environment, loaded.marks)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from fireproof.cli.settings import MOST_WORKERS, RunSettings, default_evidence
-from fireproof.errors import EnvironmentRefusal, UsageError
+from fireproof.errors import DrillFileError, EnvironmentRefusal, UsageError
 from fireproof.model.params import PROFILES, Profile
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def command(
 
     The exit code is the heaviest of the drills'; the bundle's path is printed last.
     """
-    from fireproof.cli.compose import load_lab, vocabulary
+    from fireproof.cli.compose import load_lab, unfit_files, vocabulary
     from fireproof.cli.gameday.conduct import settings_of
     from fireproof.cli.gameday.day import Day
     from fireproof.cli.gameday.planning import refuse_outside_window
@@ -67,6 +67,8 @@ def command(
         raise UsageError(f"--confirm {strangers[0]}: no drill of this game day drills it")
     if workers is not None and not any(member.loaded.drill.load for member in loaded.members):
         raise UsageError(f"--workers {workers}: no drill of this game day has a load")
+    if wrong := unfit_files([member.loaded for member in loaded.members]):
+        raise DrillFileError(wrong)
     refuse_outside_window(loaded, datetime.now(UTC))
     base = RunSettings(
         file,

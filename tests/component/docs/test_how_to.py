@@ -29,7 +29,7 @@ from support.postgres import (
 )
 from support.scenario import Scenario
 
-pytestmark = pytest.mark.component
+pytestmark = [pytest.mark.component, pytest.mark.full]
 
 PAGES = Path(__file__).parents[3] / "docs" / "how-to"
 _BLOCK = re.compile(r"^```(\w+)(?: (\w+)=(\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)

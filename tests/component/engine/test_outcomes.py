@@ -83,8 +83,10 @@ def test_content_that_is_wrong_after_recovery_is_failed(scenario: Scenario) -> N
 def test_a_service_that_was_down_all_along_is_failed(scenario: Scenario) -> None:
     """A service that was down all along has no recovery time."""
     (scenario.service / "answer").write_text("bad")
+    drill = scenario.drill()
+    drill["objectives"]["recovery-time"]["rto"] = "2s"  # it is waited for in vain
 
-    ran = scenario.run()
+    ran = scenario.run(drill)
 
     assert (ran.code, ran.outcome) == (1, "failed"), ran.stderr
 

@@ -159,3 +159,16 @@ def test_an_unbounded_interval_is_an_observation_too(low: str | None, said: str)
     found = covered([_shown(GOOD, interval={"lo": low, "hi": None})])
 
     assert found[3][0].observed == f"recovery {said}"
+
+
+def test_of_counted_requests_the_whole_number_is_told() -> None:
+    """None failed of how many? Of a thousand it means something else than of ten."""
+    drill = DRILL.replace(
+        "  back: {rto: 10s, from: api, covers: [3, 106]}",
+        "  back: {requests: {failed: 0, at-least: 1000}, from: traffic, covers: [28]}",
+    )
+    load = "load: {traffic: {locustfile: x.py, target: y, stages: [{for: 9s, rate: 200/s}]}}\n"
+
+    found = covered([_shown(GOOD, interval={"lo": "0", "hi": "0"}, drill=drill + load)])
+
+    assert found[28][0].observed == "2 checks of 2 held"  # the reason, not the first measure

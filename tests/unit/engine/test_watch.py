@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any, cast
+
+import pytest
 
 from fireproof.engine.watch import Watch, Watched
 from fireproof.model.drill import AbortWhen
@@ -56,8 +59,8 @@ def test_a_pause_between_two_looks_is_no_watch() -> None:
     ok, expected, observed = found.found()
 
     assert not ok
-    assert expected == "each looked at all the time, at most 2 s apart"
-    assert observed.startswith("3 looks, at most 3.00 s apart")
+    assert expected == "each looked at while it applies, at most 2 s apart"
+    assert observed == "api.errors > 3: 3 looks, at most 3.00 s apart, 0 errors"
 
 
 def test_a_condition_that_was_never_looked_at_is_no_watch() -> None:
@@ -80,3 +83,45 @@ def test_looked_at_all_the_time_is_what_is_promised() -> None:
 
     assert found.found()[0]
     assert not watch()[0].found()[0]
+
+
+def test_each_condition_is_counted_for_itself() -> None:
+    """What was over before the harm was not looked at during it, and says no more than it saw."""
+    phases = iter(["baseline"] * 2 + ["fault"] * 20)
+    probes = cast(Watched, {"api": cast(Any, Probe(0)), "web": cast(Any, Probe(0))})
+    when = [AbortWhen(when=text) for text in ("api.errors > 3 before fault", "web.errors > 3")]
+    found = Watch(when, lambda: probes, lambda: next(phases), lambda why, by: None)
+    for look in range(20):
+        found.look(look * S // 5)
+
+    ok, _, observed = found.found()
+
+    assert ok
+    assert observed == (
+        "api.errors > 3 before fault: 2 looks, at most 0.20 s apart, 0 errors; "
+        "web.errors > 3: 20 looks, at most 0.20 s apart, 0 errors"
+    )
+
+
+class Broken:
+    """A source that cannot tell."""
+
+    def errors(self) -> int:
+        raise OSError("gone")
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_watch_that_died_is_no_watch() -> None:
+    """Nobody looks any more, and nobody would know."""
+    sources: list[Any] = [Probe(0), Probe(0), Broken()]
+    when = [AbortWhen(when="api.errors > 3")]
+    found = Watch(when, lambda: {"api": sources.pop(0)}, lambda: "fault", lambda why, by: None)
+    thread = threading.Thread(target=found.run, args=(threading.Event(),))
+    thread.start()
+    thread.join(5)
+
+    ok, _, observed = found.found()
+
+    assert not ok
+    assert observed.startswith("api.errors > 3: 2 looks")
+    assert observed.endswith("; the watch died")
