@@ -63,6 +63,7 @@ class Runs(contextlib.ExitStack):
         sweep(self._evidence)
         since = f"{int(due.timestamp() * 1000) << 80:032x}"[:12]
         names = {file.stem for file in entry.drills}
+        where = _place_name(entry.environment)
         plans = [
             *self._evidence.glob("runs/*/bag/plan.json"),
             *self._evidence.glob("bundles/*/*/*/plan.json"),
@@ -72,9 +73,16 @@ class Runs(contextlib.ExitStack):
             if run.replace("-", "")[:12] < since:  # ids sort by time: older runs are others'
                 continue
             plan = _read(path)
-            if plan and plan.drill.drill in names and _occurrence(plan) == due:
+            if not plan or plan.environment.environment != where:
+                continue
+            if plan.drill.drill in names and _occurrence(plan) == due:
                 return True
         return False
+
+    def promise(self, entry: Entry, since: datetime) -> None:
+        """An agenda that got lost looks the same: whoever reads this can tell."""
+        since_text = since.isoformat(timespec="seconds")
+        say(f"schedule: {entry.key}: no agenda yet; every occurrence from {since_text} on counts")
 
     def miss(self, entry: Entry, due: datetime, why: str) -> None:
         """Seal a missed run of each of its drills."""
@@ -109,6 +117,14 @@ def _place(name: str, drill: Drill) -> Environment:
         return Environment.model_validate(
             {"environment": name, "class": "embedded", "components": components}
         )
+
+
+def _place_name(name: str) -> str:
+    """What its plans call it; a lab that is down goes by its own name."""
+    try:
+        return load_any_environment(name).environment
+    except EnvironmentRefusal:
+        return name
 
 
 def _read(path: Path) -> Plan | None:

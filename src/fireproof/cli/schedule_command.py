@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ from fireproof.errors import UsageError
 
 if TYPE_CHECKING:
     from fireproof.fleet import Entry
+    from fireproof.model.environment import Environment
 
 FORMS = ("systemd", "cron", "k8s", "github")
 _environment = click.option(
@@ -43,6 +45,8 @@ def render(
 
     Each trigger only says ``fireproof schedule run --once``: what is due is decided here.
     """
+    from fireproof.cli.compose import load_any_environment
+    from fireproof.cli.plugins import installed
     from fireproof.fleet.render import (
         render_cron,
         render_github,
@@ -52,13 +56,16 @@ def render(
 
     if form is None:
         raise UsageError(f"say for whom: one of {', '.join('--' + form for form in FORMS)}")
-    entries = scheduled(files, environment)
-    project, tool = Path.cwd(), Path(sys.argv[0]).absolute()
+    place = (
+        None if environment in installed("fireproof.labs") else load_any_environment(environment)
+    )
+    entries = scheduled(files, environment, place)
+    project, evidence = Path.cwd(), default_evidence().absolute()
     match form:
         case "systemd":
-            texts = dict(render_systemd(entries, project, tool))
+            texts = dict(render_systemd(entries, project, _tool(), evidence))
         case "cron":
-            texts = {"fireproof.crontab": render_cron(entries, project, tool)}
+            texts = {"fireproof.crontab": render_cron(entries, project, _tool(), evidence)}
         case "k8s":
             if image is None:
                 raise UsageError("--k8s: say which image holds fireproof and this project: --image")
@@ -69,10 +76,26 @@ def render(
         if out is None:
             print(f"# {name}\n{text}" if len(texts) > 1 else text, end="\n" if texts else "")
             continue
-        out.mkdir(parents=True, exist_ok=True)
-        (out / name).write_text(text, "utf-8")
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+            (out / name).write_text(text, "utf-8")
+        except OSError as error:
+            raise UsageError(
+                f"--out {out}: expected a folder that can be written, got: {error.strerror}"
+            ) from error
         print(out / name)
     return 0
+
+
+def _tool() -> Path:
+    """The program that a timekeeper starts; ``python -m fireproof`` has one beside its python."""
+    called = Path(sys.argv[0]).absolute()
+    tool = Path(sys.executable).with_name("fireproof") if called.suffix == ".py" else called
+    if not os.access(tool, os.X_OK):
+        raise UsageError(
+            f"{tool}: expected the program fireproof; call this command by the path of yours"
+        )
+    return tool
 
 
 @command.command()
@@ -83,7 +106,8 @@ def render(
 def run(files: tuple[Path, ...], environment: str, once: bool, evidence: Path | None) -> int:
     """Run what is due, in the foreground; occurrences that nobody ran are sealed as missed-run.
 
-    A first call only notes the time: nothing was promised before it.
+    A first call notes the time: nothing was promised before it. With --once it runs what it was
+    woken for: the newest occurrence, if its grace is not over.
     """
     from fireproof.cli.schedule import Runs
     from fireproof.cli.with_lab import Stops
@@ -99,7 +123,9 @@ def run(files: tuple[Path, ...], environment: str, once: bool, evidence: Path | 
     return 128 + stops.signum if stops.signum is not None else code
 
 
-def scheduled(files: Sequence[Path], environment: str) -> list[Entry]:
+def scheduled(
+    files: Sequence[Path], environment: str, place: Environment | None = None
+) -> list[Entry]:
     """Every drill and game day of FILES that has a schedule.
 
     Raises:
@@ -109,7 +135,7 @@ def scheduled(files: Sequence[Path], environment: str) -> list[Entry]:
     from fireproof.cli.compose import vocabulary
     from fireproof.drillfile import load_drill, read_gameday
     from fireproof.errors import DrillFileError, Problem
-    from fireproof.fleet import Entry
+    from fireproof.fleet import Entry, needed_extras
 
     every = [
         *sorted(Path("drills").glob("*.yaml")),
@@ -118,26 +144,29 @@ def scheduled(files: Sequence[Path], environment: str) -> list[Entry]:
     problems: list[Problem] = []
     found: list[Entry] = []
     words = vocabulary()
-    for file in files or every:
+    for file in dict.fromkeys(files or every):
         try:
             if file.parent.name == "gamedays":
                 loaded = read_gameday(file, words)
                 day = loaded.gameday
                 name, title, schedule = day.gameday, day.title, day.schedule
-                drills = tuple(dict.fromkeys(member.file for member in loaded.members))
+                members = {member.file: member.loaded.drill for member in loaded.members}
             else:
                 drill = load_drill(file, words)
                 name, title, schedule = drill.drill, drill.title, drill.schedule
-                drills = (file,)
+                members = {file: drill}
         except DrillFileError as error:
             problems += error.problems
             continue
         if schedule is None and files:
-            problems.append(Problem(str(file), 1, 1, "schedule", "this file has no `schedule:`"))
+            text = "this file has none; add one, such as {cron: '0 3 * * 1'}"
+            problems.append(Problem(str(file), 1, 1, "schedule", text))
         if schedule is not None:
             kind: Literal["drill", "gameday"]
             kind = "gameday" if file.parent.name == "gamedays" else "drill"
-            found.append(Entry(kind, name, title, file, schedule, drills, environment))
+            extras = needed_extras(members.values(), place, lab=environment == "lab")
+            drills = tuple(members)
+            found.append(Entry(kind, name, title, file, schedule, drills, environment, extras))
     if problems:
         raise DrillFileError(problems)
     if not found:

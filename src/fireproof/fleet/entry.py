@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -20,11 +21,14 @@ class Entry:
     schedule: Schedule
     drills: tuple[Path, ...]
     environment: str = "lab"
+    extras: tuple[str, ...] = ("run", "lab")  # of fireproof, for a machine that has none yet
 
     @property
     def key(self) -> str:
-        """Names files and units: ``drill-backup-restore``, ``gameday-quarterly``."""
-        return f"{self.kind}-{self.name}"
+        """Names files and units: ``drill-backup-restore``, ``gameday-quarterly--staging``."""
+        base = f"{self.kind}-{self.name}"
+        where = re.sub("[^a-z0-9]+", "-", Path(self.environment).stem.lower()).strip("-")
+        return base if self.environment == "lab" else f"{base}--{where}"  # no name has two dashes
 
     @property
     def argv(self) -> tuple[str, ...]:

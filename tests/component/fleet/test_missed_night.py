@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import yaml
 
 from fireproof.cli.schedule import Runs
 from fireproof.cli.schedule_command import scheduled
@@ -81,24 +82,58 @@ def test_asked_again_after_a_kill_nothing_is_sealed_twice(
     assert bundles(scenario) == [{"due": NIGHT.isoformat(), "outcome": "missed-run"}]
 
 
+def test_a_run_elsewhere_is_no_run_here(
+    scenario: Scenario, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One drill on two systems: the run of the one would hide the gap of the other."""
+    monkeypatch.chdir(scenario.project)
+    desk = yaml.safe_load(Path("desk.yaml").read_text())
+    Path("other.yaml").write_text(yaml.safe_dump(desk | {"environment": "other"}))
+    (here,) = scheduled((Path("drills/tiny.yaml"),), "desk.yaml")
+    (there,) = scheduled((Path("drills/tiny.yaml"),), "other.yaml")
+
+    with Stops() as stops, Runs(scenario.evidence, stops) as runs:
+        runs.miss(here, NIGHT, "nobody ran it within its grace")
+        began = [runs.began(one, NIGHT) for one in (here, there)]
+
+    assert began == [True, False]
+    assert here.key != there.key
+
+
 def test_the_command_catches_up_and_says_what_was_missed(scenario: Scenario) -> None:
-    """What a timer calls; its first call only notes the time."""
+    """What a timer calls; its first call comes too late for the newest, and notes the time."""
     two_hours_ago = datetime.now(UTC) - timedelta(hours=2)
     cron = f"{two_hours_ago.minute} {two_hours_ago.hour} * * *"
     scenario.write(scenario.drill() | {"schedule": {"cron": cron, "grace": "1h"}})
     command = ["schedule", "run", "--once", "-e", "desk.yaml"]
     first = scenario.wait(scenario.call(command))
-    agenda = Agenda(scenario.evidence / "schedule", "drill-tiny")
+    agenda = Agenda(scenario.evidence / "schedule", "drill-tiny--desk")
     known = agenda.read()
     assert known is not None
     agenda.write(known[0] - timedelta(hours=25), None)
 
     second = scenario.wait(scenario.call(command))
 
-    assert (first.code, first.stderr) == (0, "")
+    assert first.code == 0
+    assert "drill-tiny--desk: no agenda yet; every occurrence from" in first.stderr
     assert second.code == 0
     assert "missed: nobody ran it within its grace" in second.stderr
     assert [one["outcome"] for one in bundles(scenario)] == ["missed-run"]
+
+
+def test_a_first_call_in_time_runs_and_a_second_does_not_repeat_it(scenario: Scenario) -> None:
+    """A fresh timer's first occurrence is one, and its agenda may be lost behind it."""
+    today = datetime.now(UTC) - timedelta(minutes=2)
+    due = today.replace(second=0, microsecond=0)
+    scenario.write(scenario.drill() | {"schedule": {"cron": f"{due.minute} {due.hour} * * *"}})
+    command = ["schedule", "run", "--once", "drills/tiny.yaml", "-e", "desk.yaml"]
+
+    first = scenario.wait(scenario.call(command))
+    Agenda(scenario.evidence / "schedule", "drill-tiny--desk").path.unlink()
+    second = scenario.wait(scenario.call(command))
+
+    assert (first.code, second.code) == (0, 0), first.stderr + second.stderr
+    assert bundles(scenario) == [{"due": due.isoformat(), "outcome": "passed"}]
 
 
 def test_a_schedule_that_never_fires_is_an_error_with_its_place(scenario: Scenario) -> None:

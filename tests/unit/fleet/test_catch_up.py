@@ -22,6 +22,7 @@ class FakeDoor:
     def __init__(self, *, code: int = 0, refuses: bool = False) -> None:
         self.ran: list[datetime] = []
         self.missed: list[tuple[datetime, str]] = []
+        self.promised: list[datetime] = []
         self.traces: set[datetime] = set()
         self.code, self.refuses = code, refuses
         self.stop_after: int | None = None
@@ -31,6 +32,9 @@ class FakeDoor:
         if not self.refuses:
             self.traces.add(due)
         return self.code
+
+    def promise(self, entry: Entry, since: datetime) -> None:
+        self.promised.append(since)
 
     def miss(self, entry: Entry, due: datetime, why: str) -> None:
         self.missed.append((due, why))
@@ -42,9 +46,13 @@ class FakeDoor:
         return self.stop_after is not None and len(self.ran) >= self.stop_after
 
 
-def nightly(grace: str = "1h") -> Entry:
-    schedule = Schedule(cron="0 3 * * *", grace=grace)
-    return Entry("drill", "tiny", "Tiny", Path("drills/tiny.yaml"), schedule, ())
+def entry(cron: str, name: str = "tiny", grace: str = "1h") -> Entry:
+    schedule = Schedule(cron=cron, grace=grace)
+    return Entry("drill", name, "Tiny", Path(f"drills/{name}.yaml"), schedule, ())
+
+
+def nightly() -> Entry:
+    return entry("0 3 * * *")
 
 
 def test_nothing_was_promised_before_the_schedule_was_first_asked(tmp_path: Path) -> None:
@@ -150,6 +158,79 @@ def test_a_missed_night_of_the_machine_is_noticed_by_the_one_that_serves(tmp_pat
 
     assert [due for due, _ in door.missed] == [NIGHT + DAY, NIGHT + 2 * DAY]
     assert door.ran == [NIGHT + 3 * DAY]
+
+
+class LongRuns(FakeDoor):
+    """Each run takes twelve minutes of the clock."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        super().__init__()
+        self.clock = clock
+
+    def start(self, entry: Entry, due: datetime) -> int:
+        self.clock.wait(720)
+        return super().start(entry, due)
+
+
+def test_what_falls_due_during_another_run_runs_right_after_it(tmp_path: Path) -> None:
+    """Looked at before that run began, it would wait a day and be sealed as missed."""
+    clock = FakeClock(NIGHT - timedelta(hours=1))
+    door = LongRuns(clock)
+    door.stop_after = 4
+    five_past = entry("5 3 * * *", "second")
+
+    both = [(five_past, Agenda(tmp_path, "second")), (nightly(), Agenda(tmp_path, "first"))]
+    serve(both, clock, door, once=False)
+
+    minutes = timedelta(minutes=5)
+    assert door.ran == [NIGHT, NIGHT + minutes, NIGHT + DAY, NIGHT + DAY + minutes]
+    assert door.missed == []
+
+
+def test_a_first_call_of_a_timekeeper_runs_what_it_was_woken_for(tmp_path: Path) -> None:
+    """A quarterly day that a fresh timer calls would lose a quarter, and nobody would know."""
+    agenda, door = Agenda(tmp_path, "drill-tiny"), FakeDoor(code=1)
+    clock = FakeClock(NIGHT + timedelta(seconds=2))
+
+    assert serve([(nightly(), agenda)], clock, door, once=True) == 1
+    assert serve([(nightly(), agenda)], clock, door, once=True) == 0
+    assert (door.ran, door.promised) == ([NIGHT], [NIGHT])
+    assert agenda.read() == (NIGHT, None)
+
+
+def test_a_first_call_too_late_for_the_newest_notes_the_time(tmp_path: Path) -> None:
+    """Who installs a timer at noon has not missed last night."""
+    agenda, door, clock = Agenda(tmp_path, "drill-tiny"), FakeDoor(), FakeClock(NIGHT)
+    clock.wait(3601)
+
+    assert serve([(nightly(), agenda)], clock, door, once=True) == 0
+    assert (door.ran, door.missed) == ([], [])
+    assert agenda.read() == (NIGHT + timedelta(seconds=3601), None)
+
+
+def test_a_first_call_without_its_agenda_does_not_repeat_a_run(tmp_path: Path) -> None:
+    """An agenda may be lost, or moved away, while the evidence is still there."""
+    agenda, door = Agenda(tmp_path, "drill-tiny"), FakeDoor()
+    door.traces.add(NIGHT)
+
+    assert serve([(nightly(), agenda)], FakeClock(NIGHT + DAY / 48), door, once=True) == 0
+    assert (door.ran, door.missed) == ([], [])
+
+
+@pytest.mark.parametrize("once", [True, False])
+def test_what_falls_due_behind_a_long_first_run_is_promised(tmp_path: Path, once: bool) -> None:
+    """The process was there when it fell due: it runs, or is sealed as missed."""
+    clock = FakeClock(NIGHT)
+    door = LongRuns(clock)
+    door.stop_after = 2
+    Agenda(tmp_path, "first").write(NIGHT - DAY, None)
+    due = NIGHT - timedelta(minutes=2) if once else NIGHT + timedelta(minutes=2)
+    tight = entry(f"{due.minute} {due.hour} * * *", "second", grace="5m")
+
+    both = [(nightly(), Agenda(tmp_path, "first")), (tight, Agenda(tmp_path, "second"))]
+    serve(both, clock, door, once=once)
+
+    assert door.missed[:1] == [(due, "nobody ran it within its grace")]
 
 
 def test_two_schedulers_never_look_after_one_schedule(tmp_path: Path) -> None:

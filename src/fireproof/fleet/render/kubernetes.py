@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable
 from typing import Any
@@ -34,7 +35,7 @@ def _job(entry: Entry, image: str) -> dict[str, Any]:
     return {
         "apiVersion": "batch/v1",
         "kind": "CronJob",
-        "metadata": {"name": f"fireproof-{entry.key}"[:_NAME_MAX].rstrip("-")},
+        "metadata": {"name": _name(f"fireproof-{entry.key}")},
         "spec": {
             "schedule": entry.schedule.cron,
             "timeZone": entry.schedule.timezone,
@@ -43,3 +44,11 @@ def _job(entry: Entry, image: str) -> dict[str, Any]:
             "jobTemplate": {"spec": {"backoffLimit": 0, "template": {"spec": pod}}},
         },
     }
+
+
+def _name(text: str) -> str:
+    """As long as it may be; one that is cut ends with a digest, so that no two become one."""
+    if len(text) <= _NAME_MAX:
+        return text
+    digest = hashlib.sha256(text.encode()).hexdigest()[:8]
+    return f"{text[: _NAME_MAX - 9].rstrip('-')}-{digest}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from fireproof.fleet.entry import Entry
 from fireproof.model.schedule import Fields, Schedule, parse_cron
 
 _WEEKDAYS = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat")
+_PLAIN = re.compile(r"[\w@%+=:,./$-]+", re.ASCII)
 _ALL = {
     "minutes": frozenset(range(60)),
     "hours": frozenset(range(24)),
@@ -18,13 +20,16 @@ _ALL = {
 }
 
 
-def render_systemd(entries: Iterable[Entry], project: Path, fireproof: Path) -> Mapping[str, str]:
-    """Unit files by name."""
+def render_systemd(
+    entries: Iterable[Entry], project: Path, fireproof: Path, evidence: Path
+) -> Mapping[str, str]:
+    """Unit files by name; each names its evidence folder, because no shell's variables reach it."""
     units: dict[str, str] = {}
     for entry in entries:
         name = f"fireproof-{entry.key}"
-        description = f"fireproof: {entry.title}".replace("%", "%%")
-        words = (str(fireproof), *entry.wake)
+        title = " ".join(entry.title.split())  # a second line would be a setting
+        description = f"fireproof: {title}".replace("%", "%%")
+        words = (str(fireproof), *entry.wake, "--evidence", str(evidence))
         units[f"{name}.service"] = "\n".join(
             [
                 "[Unit]",
@@ -91,4 +96,4 @@ def _path(path: Path) -> str:
 def _word(text: str) -> str:
     """One word of a command line, as systemd reads it."""
     text = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
-    return f'"{text}"' if " " in text or '"' in text else text
+    return text if _PLAIN.fullmatch(text) else f'"{text}"'
