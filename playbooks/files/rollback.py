@@ -39,9 +39,8 @@ def clean(wanted: dict[str, Any], checks: Checks) -> None:
     if before != previous["revision"]:
         moved = deployment.migrate("down", previous["revision"])
         lost = moved["lost"]
-        checks.add(
-            "declared-lost", True, "what the newer schema held is counted", f"{lost or 'nothing'}"
-        )
+        expected = "what only the newer schema holds is counted"
+        checks.add("declared-lost", bool(lost), expected, f"{lost or 'nothing named'}")
     revision = deployment.schema()["revision"]
     checks.must(
         "schema-rolled-back",

@@ -31,7 +31,8 @@ def down(wanted: dict[str, Any], checks: Checks) -> None:
     moved = _migrate(wanted, "down")
     _tell(checks, moved)
     lost = ", ".join(f"{count} values of {name}" for name, count in moved["lost"].items())
-    checks.add("declared-lost", True, "what the newer schema held is counted", lost or "nothing")
+    expected = "what only the newer schema holds is counted"
+    checks.add("declared-lost", bool(lost), expected, lost or "nothing named")
     after = _migrate(wanted, "show")
     checks.must("schema-down", _on_trunk(after["revision"]), "the trunk", after["revision"])
     checks.save(after["digest"])

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
-from archive import Checks, Stop, obey, run
+from archive import Checks, Stop, lsn, obey, run
 
 FOLLOWS_WITHIN_S = 30.0
 PROMOTES_S = 1.0
@@ -38,6 +39,14 @@ class Pair:
         component = self.first if name == "ledger-db" else self.second
         pid = Path(component["control"]["pid-file"])
         return pid.exists() and Path("/proc", pid.read_text("ascii").split()[0]).exists()
+
+    def answers(self) -> bool:
+        """Whether somebody takes connections at ledger-db's port, whatever the pid-file says."""
+        try:
+            with socket.create_connection(("127.0.0.1", int(self.first["port"])), timeout=2):
+                return True
+        except OSError:
+            return False
 
     def leads(self, name: str) -> bool:
         """Runs and takes writes."""
@@ -96,7 +105,8 @@ def make(wanted: dict[str, Any], checks: Checks) -> None:
         pair.sql(pair.first, "SELECT pg_reload_conf()")
     state = _STREAMING.format("ledger-standby")
     pair.wait(lambda: pair.sql(pair.first, state) == wanted_state, wanted_state)
-    checks.add("standby-follows", True, wanted_state, pair.sql(pair.first, state))
+    seen = pair.sql(pair.first, state)
+    checks.must("standby-follows", seen == wanted_state, wanted_state, seen or "nobody")
 
 
 def follows(wanted: dict[str, Any], checks: Checks) -> None:
@@ -112,7 +122,9 @@ def promote(wanted: dict[str, Any], checks: Checks) -> None:
     """
     pair = Pair(wanted)
     run([pair.ctl, "stop", "ledger-db", "mode=immediate"], "ending the old primary")
-    checks.add("old-primary-ended", True, "ledger-db is stopped", "stopped")
+    seen = f"runs: {_yes(pair.runs('ledger-db'))}, its port answers: {_yes(pair.answers())}"
+    ended = "runs: no, its port answers: no"
+    checks.must("old-primary-ended", seen == ended, ended, seen)
     took = pair.sql(pair.second, "SELECT pg_promote(true, 30)")
     readonly = pair.sql(pair.second, "SHOW transaction_read_only")
     checks.must("promoted", (took, readonly) == ("t", "off"), "takes writes", readonly)
@@ -128,9 +140,9 @@ def switch_back(wanted: dict[str, Any], checks: Checks) -> None:
     data = Path(pair.first["restore-into"]) / f"switched-{wanted['run'][-12:]}"
     pair.follow("ledger-db", pair.second, data)
     pair.caught_up(pair.second, "ledger-db")
-    before = pair.sql(pair.second, "SELECT coalesce(max(seq), 0) FROM events")
     began = time.monotonic()
     run([pair.ctl, "stop", "ledger-standby", "mode=fast"], "ending the standby in order")
+    received = pair.sql(pair.first, "SELECT pg_last_wal_receive_lsn()")
     took = pair.sql(pair.first, "SELECT pg_promote(true, 30)")
     gap_s = round(time.monotonic() - began, 3)
     after = pair.sql(pair.first, "SELECT coalesce(max(seq), 0) FROM events")
@@ -139,11 +151,23 @@ def switch_back(wanted: dict[str, Any], checks: Checks) -> None:
     checks.must("switched-back", ok, "ledger-db takes writes", f"read only: {readonly}")
     gap = f"takes writes again within {WRITE_GAP_S:g} s"
     checks.add("switch-back-gap", gap_s < WRITE_GAP_S, gap, f"{gap_s} s")
-    checks.must("nothing-lost", int(after) >= int(before), f"event {before} or newer", after)
+    _all_received(pair, received, checks)
     _forget_following(data)
     facts = {"gap_s": gap_s, "newest": int(after), "data-directory": str(data)}
     (Path(wanted["outputs"]) / "switch-back.json").write_text(json.dumps(facts), "utf-8")
     checks.save(str(gap_s))
+
+
+def _all_received(pair: Pair, received: str, checks: Checks) -> None:
+    """The last record that the leader wrote, once it took no more writes, reached the follower."""
+    tool = str(Path(pair.second["bin"]) / "pg_controldata")
+    told = run([tool, "-D", pair.second["data-directory"]], "pg_controldata")
+    facts = dict(line.split(":", 1) for line in told.splitlines() if ":" in line)
+    state = facts["Database cluster state"].strip()
+    last = facts["Latest checkpoint location"].strip()
+    ok = state == "shut down" and lsn(received) > lsn(last)
+    expected = f"leader shut down, its last record at {last} received"
+    checks.must("nothing-lost", ok, expected, f"leader {state}, received up to {received}")
 
 
 def home(wanted: dict[str, Any], checks: Checks) -> None:
@@ -186,8 +210,12 @@ def is_ended(wanted: dict[str, Any], checks: Checks) -> None:
     pair = Pair(wanted)
     waits = pair.sql(pair.first, "SHOW synchronous_standby_names")
     runs = pair.runs("ledger-standby")
-    seen = f"runs: {'yes' if runs else 'no'}, writes wait for: {waits or 'nobody'}"
+    seen = f"runs: {_yes(runs)}, writes wait for: {waits or 'nobody'}"
     checks.must("no-standby", not runs and not waits, "runs: no, writes wait for: nobody", seen)
+
+
+def _yes(said: bool) -> str:
+    return "yes" if said else "no"
 
 
 def _forget_following(data: Path) -> None:

@@ -28,7 +28,7 @@ def turn_on(wanted: dict[str, Any], checks: Checks) -> None:
     sql(f"""ALTER SYSTEM SET synchronous_standby_names = '"{_NAME}"'""")
     sql("SELECT pg_reload_conf()")
     seen = wait(lambda: sql(state.replace("state", "sync_state", 1)), "sync")
-    checks.add("synchronous", True, "the receiver is the synchronous standby", seen)
+    checks.add("synchronous", seen == "sync", "the receiver is the synchronous standby", seen)
 
 
 def turn_off(wanted: dict[str, Any], _: Checks) -> None:

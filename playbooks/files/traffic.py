@@ -69,8 +69,10 @@ def reload(wanted: dict[str, Any], checks: Checks) -> None:
     unknown = [name for name in names if name not in deployment.replicas]
     if unknown or not names:
         raise Stop(f"to: expected some of {', '.join(deployment.replicas)}, or all, got {names}")
-    configuration(deployment, "PATCH", dials(deployment, names))
-    checks.add("reloaded", True, "a new configuration", ", ".join(names))
+    asked = dials(deployment, names)
+    configuration(deployment, "PATCH", asked)
+    seen = configuration(deployment, "GET")
+    checks.must("reloaded", seen == asked, json.dumps(asked), json.dumps(seen))
 
 
 def unreload(wanted: dict[str, Any], checks: Checks) -> None:

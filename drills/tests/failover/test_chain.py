@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Callable
 
 import httpx
 import psycopg
@@ -19,11 +20,14 @@ def digest(previous: str, seq: int, tenant: str, key: str, body: str) -> str:
     return hashlib.sha256(f"{previous} {seq} {texts}".encode()).hexdigest()
 
 
-def test_the_chain_is_whole() -> None:
+def test_the_chain_is_whole(record_property: Callable[[str, object], None]) -> None:
     """Two leaders, or a leader that was behind, leave a gap or a fork here."""
     with psycopg.connect(DSN) as conn:
         query = "SELECT seq, tenant, key, body, digest FROM events ORDER BY seq"
         events = conn.execute(query).fetchall()
+    record_property("expected", "at least 1 event, each tied to the one before")
+    record_property("observed", f"{len(events)} events")
+    assert events, "the drill writes before the fault; nothing of it is there"
     previous = "0" * 64
     for place, (seq, tenant, key, body, kept) in enumerate(events, start=1):
         assert seq == place, f"event {place} is missing"

@@ -32,13 +32,22 @@ def pair() -> Iterator[Lab]:
 
 
 def act(lab: Lab, outputs: Path, word: str, **more: Any) -> None:
+    done = attempt(lab, outputs, word, **more)
+    assert done.returncode == 0, done.stderr
+
+
+def attempt(
+    lab: Lab, outputs: Path, word: str, ctl: Path | None = None, **more: Any
+) -> subprocess.CompletedProcess[str]:
+    """With another ``ctl`` than the lab's, where one is given."""
     argv = [sys.executable, "-I", str(PROJECT / "playbooks/files/standby.py"), word]
     components = lab.environment()["components"]
+    if ctl is not None:
+        components["ledger-db"]["ctl"] = str(ctl)
     wanted = {"run": uuid.uuid4().hex, "outputs": str(outputs), "components": components, **more}
-    done = subprocess.run(
+    return subprocess.run(
         argv, input=json.dumps(wanted), capture_output=True, text=True, timeout=100, check=False
     )
-    assert done.returncode == 0, done.stderr
 
 
 def write(url: str, within_s: float = 10.0) -> str:
@@ -82,3 +91,32 @@ def test_writes_go_on_at_the_standby_and_come_back(
         assert set(acknowledged) <= kept
     assert float((tmp_path / "saved").read_text()) < 10
     assert "switched-" in database["data-directory"]
+
+
+def test_a_primary_that_was_not_ended_stops_the_failover(pair: Lab, tmp_path: Path) -> None:
+    """Two that take writes would be worse than none."""
+    act(pair, tmp_path, "make")
+
+    done = attempt(pair, tmp_path, "promote", ctl=Path("/bin/true"))
+
+    assert done.returncode == 1
+    assert "old-primary-ended: expected runs: no" in done.stderr
+    assert "got runs: yes, its port answers: yes" in done.stderr
+    act(pair, tmp_path, "is-home")
+
+
+def test_a_leader_that_was_cut_off_is_not_called_whole(pair: Lab, tmp_path: Path) -> None:
+    """Only one that shut down in order has sent everything that it acknowledged."""
+    rough = tmp_path / "ctl"
+    lab_ctl = pair.environment()["components"]["ledger-db"]["ctl"]
+    words = f'[ "$1" = stop ] && set -- stop "$2" mode=immediate\nexec {lab_ctl} "$@"\n'
+    rough.write_text("#!/bin/sh\n" + words)
+    rough.chmod(0o755)
+    act(pair, tmp_path, "make")
+    act(pair, tmp_path, "promote")
+
+    done = attempt(pair, tmp_path, "switch-back", ctl=rough)
+
+    assert done.returncode == 1
+    assert "nothing-lost: expected leader shut down" in done.stderr
+    assert "got leader in production" in done.stderr
