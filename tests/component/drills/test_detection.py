@@ -1,6 +1,6 @@
 """The detection matrix: every named damage turns the shipped drill red, and is named by a check.
 
-One row runs always. ``make test-detection`` runs all and writes what it saw, row by row, to
+One row runs in ``make test-component``; ``make test-detection`` runs all and writes what it saw, row by row, to
 ``docs/reference/detection-matrix.md``.
 """
 
@@ -19,7 +19,7 @@ import pytest
 from support.lab_project import HERE, LabProject
 from support.scenario import Ran
 
-pytestmark = [pytest.mark.component, pytest.mark.detection]
+pytestmark = [pytest.mark.component, pytest.mark.detection, pytest.mark.full]
 
 COLUMNS = {
     "digest of the day": ["backup-intact"],

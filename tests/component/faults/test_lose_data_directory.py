@@ -263,6 +263,7 @@ if verb == "stop" and up:
 """
 
 
+@pytest.mark.full  # the drill that README shows does it in every make test
 def test_a_real_database_is_lost_and_comes_back(postgres_home: Path, tmp_path: Path) -> None:
     """Postmaster, backends and files: all of it is gone, and all of it returns."""
     own_folder(postgres_home / "lost")

@@ -90,6 +90,7 @@ def test_an_undo_that_fails_there_is_told(target: Target) -> None:
     assert target.ask("call-off") == "had run its undo: exit code 3"
 
 
+@pytest.mark.full
 def test_a_call_off_waits_for_an_undo_at_work(target: Target) -> None:
     """Two who mend one thing at once may break it."""
     target.ask("arm", after_s=0, undo='sleep 3; rm "$flag"')
@@ -100,6 +101,7 @@ def test_a_call_off_waits_for_an_undo_at_work(target: Target) -> None:
     assert not target.flag.exists()
 
 
+@pytest.mark.full
 def test_an_expiry_that_nobody_keeps_is_no_expiry(target: Target) -> None:
     """After a reboot of the target it would be believed in, and never come."""
     said = target.ask("arm")
@@ -120,6 +122,7 @@ def test_a_name_that_is_taken_is_not_armed(target: Target) -> None:
     assert "is there already" in target.ask("arm")
 
 
+@pytest.mark.full
 def test_a_call_off_that_was_cut_off_is_finished_by_the_next(target: Target) -> None:
     """The line may break between any two of its commands."""
     target.ask("arm")

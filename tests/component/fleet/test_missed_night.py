@@ -121,6 +121,7 @@ def test_the_command_catches_up_and_says_what_was_missed(scenario: Scenario) -> 
     assert [one["outcome"] for one in bundles(scenario)] == ["missed-run"]
 
 
+@pytest.mark.full
 def test_a_first_call_in_time_runs_and_a_second_does_not_repeat_it(scenario: Scenario) -> None:
     """A fresh timer's first occurrence is one, and its agenda may be lost behind it."""
     today = datetime.now(UTC) - timedelta(minutes=2)

@@ -14,7 +14,7 @@ from proving_ground.lab import Lab
 from support.small_lab import small_lab
 from support.standing_lab import differences, standing
 
-pytestmark = pytest.mark.component
+pytestmark = [pytest.mark.component, pytest.mark.full]
 
 
 @pytest.fixture(scope="module")
