@@ -1,7 +1,7 @@
 """The detection matrix: every named damage turns the shipped drill red, and is named by a check.
 
-One row runs in ``make test-component``; ``make test-detection`` runs all and writes what it saw, row by row, to
-``docs/reference/detection-matrix.md``.
+One row runs in ``make test-component``. ``make test-detection`` runs all and writes what it saw, a
+row each, to ``docs/reference/detection-matrix.md``.
 """
 
 from __future__ import annotations
