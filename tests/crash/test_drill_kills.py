@@ -89,6 +89,9 @@ class Ground:
             if "rto" in objective and not str(objective.get("hold", "")).startswith("{"):
                 objective["hold"] = "1s"
         drill.pop("abort", None)  # a busy machine is late with a write, and the kill would miss
+        said = json.dumps(drill)
+        params = drill.get("params", {})
+        drill["params"] = {key: params[key] for key in params if f"{{param.{key}}}" in said}
         drill["drill"] = "killed"
         lab.put("killed", drill)
         return lab

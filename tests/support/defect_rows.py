@@ -1,6 +1,7 @@
 """Rows of the test of the drills, ``tests/defects/rows/<drill>.yaml``: a defect, what it turns red.
 
-Each file is a list of ``{defect: NAME, missed: OBJECTIVE}``; a drill without a file is a mistake.
+Each file is a list of ``{defect: NAME, missed: OBJECTIVE}``, or of ``{defect: NAME, aborts:
+CONDITION}`` for harm that must end the drill; a drill without a file is a mistake.
 """
 
 from __future__ import annotations
@@ -37,11 +38,20 @@ WITHOUT_ROW = {  # seen by a test of the part alone, and why not by a drill
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One run of a drill: with a defect exactly one objective is missed, without it none."""
+    """One run of a drill: with a defect exactly one objective is missed, without it none; or an
+    abort condition ends it.
+    """
 
     drill: str
     defect: str = HEALTHY
     missed: str | None = None
+    aborts: str | None = None
+
+    def wanted(self) -> tuple[int, list[str]]:
+        """Exit code, and the objectives missed."""
+        if self.aborts:
+            return 7, []
+        return (1, [self.missed]) if self.missed else (0, [])
 
     def __str__(self) -> str:
         return f"{self.drill}/{self.defect}"
@@ -62,9 +72,10 @@ def read_rows(folder: Path = ROWS) -> list[Row]:
     for path in sorted(folder.glob("*.yaml")):
         found.append(Row(path.stem))
         for given in yaml.safe_load(path.read_text("utf-8")) or []:
-            if set(given) != {"defect", "missed"} or not all(map(str, given.values())):
-                raise ValueError(f"{path}: expected defect and missed, got {given}")
-            row = Row(path.stem, given["defect"], given["missed"])
+            keys = set(given) in ({"defect", "missed"}, {"defect", "aborts"})
+            if not keys or not all(map(str, given.values())):
+                raise ValueError(f"{path}: expected defect and missed or aborts, got {given}")
+            row = Row(path.stem, given["defect"], given.get("missed"), given.get("aborts"))
             if row in found:
                 raise ValueError(f"{path}: {row} stands twice")
             found.append(row)

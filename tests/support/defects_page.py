@@ -8,7 +8,7 @@ from typing import Any
 
 from proving_ground.ledger.defects import DEFECTS
 from support.crash_record import read_lines
-from support.defect_rows import HERE, SEEN, Row, read_rows
+from support.defect_rows import HEALTHY, HERE, SEEN, Row, read_rows
 
 PAGE = HERE / "docs" / "reference" / "defects.md"
 HEAD = """# The test of the drills
@@ -16,7 +16,7 @@ HEAD = """# The test of the drills
 Written by `make defects-page` from what `make test-defects` saw; not to be edited. Each row is a
 real run of a drill in its smoke profile, in a fresh lab. A defect is switched on in a part of the
 proving ground by its name; the drill must then end with 1 and miss exactly the objective that the
-row names. Without a defect it must end with 0.
+row names, or end with 7 by the abort condition that it names. Without a defect it must end with 0.
 """
 TABLE = """
 | drill | defect | what it breaks | exit | objective missed | why | |
@@ -29,7 +29,7 @@ def as_page(rows: list[Row], lines: list[dict[str, Any]]) -> tuple[str, int]:
     tries: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for line in lines:
         tries.setdefault((line["drill"], line["defect"]), []).append(line)
-    table, held, defects = "", 0, sum(row.missed is not None for row in rows)
+    table, held, defects = "", 0, sum(row.defect != HEALTHY for row in rows)
     never = sum((row.drill, row.defect) not in tries for row in rows)
     for row in rows:
         seen = tries.get((row.drill, row.defect), [])
@@ -43,14 +43,16 @@ def as_page(rows: list[Row], lines: list[dict[str, Any]]) -> tuple[str, int]:
 
 
 def _line(row: Row, seen: list[dict[str, Any]]) -> str:
-    breaks = DEFECTS[row.defect].breaks if row.missed else "nothing"
-    cells = [f"`{row.drill}`", f"`{row.defect}`" if row.missed else "healthy", breaks]
+    healthy = row.defect == HEALTHY
+    breaks = "nothing" if healthy else DEFECTS[row.defect].breaks
+    cells = [f"`{row.drill}`", "healthy" if healthy else f"`{row.defect}`", breaks]
     if not seen:
         return "| " + " | ".join([*cells, "", "", "", "**not run**"]) + " |\n"
     last = seen[-1]
     why = " ".join(last["why"].split()).replace("|", "\\|")
     missed = ", ".join(f"`{name}`" for name in last["missed"]) or "none"
-    note = "as expected" if last["ok"] else f"**not as expected**: {row.missed or 'none'}"
+    expected = row.missed or (f"to abort at {row.aborts}" if row.aborts else "none")
+    note = "as expected" if last["ok"] else f"**not as expected**: {expected}"
     failed = sum(not line["ok"] for line in seen[:-1])
     note += f"; {failed} earlier tries were not" if failed else ""
     why = why[:159] + "…" if len(why) > 160 else why

@@ -32,6 +32,11 @@ class Seen:
     answers: list[tuple[float, int, str]]
     not_had: list[float]  # when the provider made no token
 
+    def since(self, began_s: float) -> Seen:
+        """Only from that instant on: a lab that has just been started may have refused somebody."""
+        answers = [answer for answer in self.answers if answer[0] >= began_s]
+        return Seen(answers, [at_s for at_s in self.not_had if at_s >= began_s])
+
     def refused(self) -> list[float]:
         return [at_s for at_s, status, _ in self.answers if status != 200]
 

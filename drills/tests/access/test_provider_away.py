@@ -25,8 +25,9 @@ def test_the_provider_is_away(compare: Callable[..., None]) -> None:
 def test_clients_are_watched_meanwhile(record_property: Callable[[str, object], None]) -> None:
     """What they got is judged when the provider is back."""
     stranger = Ledger(LEDGER).append(kept(KEPT)["junk"]).status_code
-    until_s = reads()[-1] + TTL_S + LATER_S
-    while not seen().refused() and time.monotonic() < until_s:
+    read_s = reads()[-1]
+    until_s = read_s + TTL_S + LATER_S
+    while not seen().since(read_s).refused() and time.monotonic() < until_s:
         time.sleep(0.1)
     time.sleep(WATCHED_S)
     now = seen()

@@ -24,7 +24,7 @@ def outage(before: dict[str, Any]) -> Seen:
     """In seconds after the last reading of the key set."""
     read_s = before["read_s"]
     answers = [(at_s - read_s, status, reason) for at_s, status, reason in before["answers"]]
-    return Seen(answers, [at_s - read_s for at_s in before["not_had"]])
+    return Seen(answers, [at_s - read_s for at_s in before["not_had"]]).since(0.0)
 
 
 def test_new_tokens_are_made(identity: Identity, compare: Callable[..., None]) -> None:
