@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import urllib.request
 from pathlib import Path
 
@@ -22,7 +23,8 @@ def refused() -> int:
 
 
 def _file() -> Path:
-    return Path(os.environ["FP_LEDGER_CROWD_LOG"]).with_name("kept-refused-before")
+    # The run's temporary folder: whoever ends the run removes it.
+    return Path(tempfile.gettempdir(), "kept-refused-before")
 
 
 def keep(count: int) -> None:
