@@ -91,5 +91,6 @@ class Watch:
         seen = [looks.count and looks.longest_ns <= most_ns for looks in self._looks.values()]
         ok = bool(seen) and all(seen) and not self._died
         expected = f"each looked at while it applies, at most {PAUSE_MOST_S:g} s apart"
-        observed = "; ".join(f"{what}: {looks}" for what, looks in self._looks.items())
+        told = [f"{what}: {looks}" for what, looks in self._looks.items()]
+        observed = "; ".join(told) or "the drill has no condition"
         return ok, expected, observed + ("; the watch died" if self._died else "")

@@ -82,7 +82,7 @@ def test_looked_at_all_the_time_is_what_is_promised() -> None:
         found.look(look * S // 5)
 
     assert found.found()[0]
-    assert not watch()[0].found()[0]
+    assert watch()[0].found()[::2] == (False, "the drill has no condition")
 
 
 def test_each_condition_is_counted_for_itself() -> None:
