@@ -40,7 +40,8 @@ def judge(wanted: dict[str, Any], checks: Checks) -> None:
         rows = conn.execute("SELECT number, note FROM checkpoints").fetchall()
     stored = {number: hashlib.sha256(note.encode()).hexdigest() for number, note in rows}
     lost = [number for number, digest in sorted(found.items()) if stored.get(number) != digest]
-    told = None if len(found) < SHOWN_MIN else not lost
+    # One that is lost is lost, however few were shown; few that are all there show little.
+    told = False if lost else (True if len(found) >= SHOWN_MIN else None)
     first = f"; first missing: {lost[0]}" if lost else ""
     seen = f"{len(found) - len(lost)} of {len(found)} stored{first}"
     checks.add("shown-checkpoints-stored", told, f"all of {SHOWN_MIN} or more", seen)
