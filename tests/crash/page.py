@@ -129,6 +129,10 @@ def section(drill: str, told: Sequence[dict[str, Any]]) -> list[str]:
             f" The last try of a kill counts; {len(before)} earlier tries do not, {len(bad)} of "
         )
         words += "them not as promised" + (" (below)." if bad else ".")
+    past = {line["test"]: line for line in told if line not in every and line.get("struck", True)}
+    if past:
+        held = sum(line["ok"] for line in past.values())
+        words += f" Before what it tests changed: {len(past)} kills, {held} as promised."
     last = every[-1]
     text = [f"## {drill}", "", words, "", f"Commit {last['commit']}, {last['on']}.", ""]
     text += [*by_place(mine), *outcomes(mine)]
@@ -137,7 +141,9 @@ def section(drill: str, told: Sequence[dict[str, Any]]) -> list[str]:
     unkept = [line for line in mine if not line["ok"]]
     text += [f"- NOT AS PROMISED: {one['test']}: {one['why'].split(chr(10))[0]}" for one in unkept]
     text += [f"- An earlier try of {one['test']}: {_first(one)}" for one in bad]
-    return text + ([""] if unkept or bad else [])
+    gone = [line for line in past.values() if not line["ok"]]
+    text += [f"- Before what it tests changed: {one['test']}: {_first(one)}" for one in gone]
+    return text + ([""] if unkept or bad or gone else [])
 
 
 def _first(line: dict[str, Any]) -> str:

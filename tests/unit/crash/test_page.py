@@ -44,6 +44,17 @@ def test_kills_are_counted_by_victim_signal_and_phase() -> None:
     assert "| runner | KILL | 2 | 0.50 s | 0.50 s |" in told
 
 
+def test_what_was_seen_before_is_told_apart() -> None:
+    """A thousand kills of last month say something, and not the same as ten of today."""
+    old = [line(commit="old", test="a"), line(commit="old", test="b", ok=False, why="a key\nmore")]
+
+    told = load().page([*old, line(test="a")])
+
+    assert "1 kills: 0 at named points, 1 at random instants. As promised: 1." in told
+    assert "Before what it tests changed: 2 kills, 1 as promised." in told
+    assert "- Before what it tests changed: b: a key" in told
+
+
 def test_a_kill_that_left_something_is_named() -> None:
     """A row of numbers hides one in a hundred."""
     told = load().page([line(test="good"), line(ok=False, why="a process is left\nmore")])
