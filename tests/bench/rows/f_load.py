@@ -24,7 +24,7 @@ RATE, LENGTH_S = 200, 20
 # The first segment of samples brings what writes it (25 MiB, at 82 s); growth is what comes later.
 WARM_S = SEGMENT_ROWS / RATE + 15
 MEMORY_S = WARM_S + 170
-ROLLBACK = {"rate": "100/s", "settle": "200s", "requests": "10000"}  # half of them append
+ROLLBACK = {"rate": "100/s", "settle": "150s", "requests": "10000"}  # three of four append
 
 
 @row("stall")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import pytest
 
@@ -10,9 +11,15 @@ from bench.line import Line, families, row
 from bench.measure import Sample, in_turns, rank
 from bench.page import page, table
 from bench.rows.d_truth import Known, judge, lines_of
+from bench.rows.f_load import ROLLBACK
+from fireproof.cli.compose import vocabulary
+from fireproof.drillfile import load_drill
 from fireproof.judge.samples import Asked
+from fireproof.model import params
+from fireproof.model.load import Requests
 
 MS = 10**6
+HERE = Path(__file__).parents[3]
 
 
 def test_a_sample_is_its_middle_with_quartiles() -> None:
@@ -103,3 +110,15 @@ def test_an_interval_that_misses_the_truth_is_counted_as_missed() -> None:
     assert (share.ours, share.met) == ("1 of 3", False)
     assert "kills missed 0, hangs missed 2" in share.note
     assert Known("kill", 1, True, 0.0, 1.0).contained
+
+
+def test_the_drill_of_the_rollback_still_takes_what_the_row_asks() -> None:
+    """A row that asks for a param that is gone measures nothing, and nobody runs it every day."""
+    drill = load_drill(HERE / "drills/rollback.yaml", vocabulary(), params.Asked("full", ROLLBACK))
+    load, promise = drill.load["traffic"], drill.objectives["no-append-failed"]
+    appends = load.scenarios["encode"] / sum(load.scenarios.values())
+    seconds = drill.baseline.for_ / 1e9
+
+    assert isinstance(promise, Requests)
+    assert promise.requests.at_least == int(ROLLBACK["requests"])
+    assert appends * float(ROLLBACK["rate"].partition("/")[0]) * seconds > promise.requests.at_least
