@@ -80,7 +80,10 @@ def test_killed_at(scenario: Scenario, point: str, facts: dict[str, Any]) -> Non
         assert (len(results), len(bundles)) == (1, 1), first.stderr + after.stderr
         result = scenario.last_result()
         assert result is not None
-        assert result["judgement"]["outcome"] in ("passed", "aborted"), after.stderr
+        judged = result["judgement"]
+        # In three tenths of a second one late question is more than one in a hundred: said truly.
+        late = judged["outcome"] == "inconclusive" and "the prober was late" in judged["reason"]
+        assert judged["outcome"] in ("passed", "aborted") or late, after.stderr
         assert scenario.verify(bundles[0]) == 0
         journal = (bundles[0] / "data" / "journal.jsonl").read_text().splitlines()
         records = [json.loads(line) for line in journal]

@@ -34,7 +34,8 @@ def test_a_run_that_aborts_says_which_condition_held_and_what_is_left(scenario: 
     assert (ran.code, ran.outcome) == (7, "aborted"), ran.stderr
     watched, residue = found(ran)["abort-conditions"], found(ran)["residue"]
     assert (watched["verdict"], residue["verdict"]) == ("met", "met")
-    assert "api.errors > 3: held, and ended the run" in watched["observed"]
+    assert watched["observed"].startswith("api.errors > 3: ")
+    assert watched["observed"].endswith(" errors; held, and ended the run")
     nothing = "nothing left of kill tiny, processes and private folders of the run"
     assert (residue["expected"], residue["observed"]) == (nothing, nothing)
     assert scenario.answers()
