@@ -93,6 +93,7 @@ def probed(scenario: Scenario, **probe: Any) -> dict[str, Any]:
     return drill
 
 
+@pytest.mark.full
 def test_a_probe_of_a_plugin_measures_a_recovery_time(plugged: Scenario) -> None:
     """What good means is theirs to say; how it is timed and judged is ours."""
     ran = plugged.run(probed(plugged))
@@ -172,6 +173,7 @@ def test_without_the_plugin_its_kinds_are_unknown(scenario: Scenario) -> None:
     assert "'hide-note' is not a known fault" in ran.stderr
 
 
+@pytest.mark.full
 def test_a_lab_of_a_plugin_is_an_environment(plugged: Scenario) -> None:
     """``-e NAME`` finds it where ``lab`` is found."""
     words = plugged.write(drill_of(plugged))

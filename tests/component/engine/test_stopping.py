@@ -91,6 +91,7 @@ def test_of_several_runs_one_is_named(scenario: Scenario) -> None:
         child.communicate(timeout=30)
 
 
+@pytest.mark.full
 def test_stop_all_ends_every_run_and_lets_none_begin(scenario: Scenario) -> None:
     """In an incident one command makes sure that no schedule makes it worse."""
     (scenario.project / "drills" / "gamedays").mkdir(parents=True)

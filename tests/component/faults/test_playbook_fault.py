@@ -56,6 +56,7 @@ def prepared(project: Path, **more: Any) -> dict[str, Any]:
     return undo
 
 
+@pytest.mark.full
 def test_harm_look_and_undo_are_the_three_playbooks(project: Path) -> None:
     """The undo works in a bare process; by hand it works as printed."""
     undo = prepared(project, present="look.yml")
@@ -94,6 +95,7 @@ def test_the_command_by_hand_is_whole(project: Path) -> None:
     assert not (project / "flag").exists()
 
 
+@pytest.mark.full
 def test_without_a_look_the_undo_is_asked_in_check_mode(project: Path) -> None:
     """REVERTED is written only after something that changes nothing has said so."""
     undo = prepared(project)

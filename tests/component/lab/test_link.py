@@ -68,6 +68,7 @@ def test_a_spoiled_line_takes_the_ledger_away_and_nobody_else(
     wait_ready(url)
 
 
+@pytest.mark.full
 def test_the_line_can_be_left_out(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever measures the ledger itself does not want a proxy in the numbers."""
     monkeypatch.setenv("LEDGER_LINK", "direct")

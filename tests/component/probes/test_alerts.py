@@ -57,6 +57,7 @@ def test_recovery_begins_when_the_alert_has_arrived(scenario: Scenario) -> None:
     assert scenario.verify(ran.bundle) == 0
 
 
+@pytest.mark.full
 def test_an_alert_that_does_not_arrive_is_missed(scenario: Scenario) -> None:
     """Even though the service itself came back in time."""
     ran = scenario.run(watched(scenario, expr="tiny_age > 100", limit="1s"))
@@ -81,6 +82,7 @@ def test_an_alert_in_the_control_period_stops_the_drill_before_the_fault(
     assert scenario.answers()
 
 
+@pytest.mark.full
 def test_an_alertmanager_outside_may_be_the_one_that_posts(scenario: Scenario) -> None:
     """The webhook takes its format; the bundle says who evaluated."""
     with socket.socket() as free:

@@ -139,6 +139,7 @@ def test_nobody_there_is_refused(tmp_path: Path) -> None:
     assert {one.outcome for one in samples_of(tmp_path).asked} == {"refused"}
 
 
+@pytest.mark.full
 def test_a_recovery_time_is_measured_with_a_tcp_probe(scenario: Scenario) -> None:
     """``from:`` takes any probe that observes a service; the judge reads its rows."""
     drill = scenario.drill()
